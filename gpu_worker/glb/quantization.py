@@ -43,7 +43,8 @@ def quantize_positions(positions_m: FloatArray) -> QuantizedPositions:
 
 def quantize_normals(normals: FloatArray) -> NDArray[np.int8]:
     """Unit vectors, (N, 3), as normalized int8."""
-    return np.rint(normals * 127.0).astype(np.int8)
+    values: NDArray[np.int8] = np.rint(normals * 127.0).astype(np.int8)
+    return values
 
 
 def quantize_uv(uv: FloatArray) -> NDArray[np.uint16]:
@@ -53,7 +54,8 @@ def quantize_uv(uv: FloatArray) -> NDArray[np.uint16]:
     """
     if uv.size and not (uv.min() >= 0.0 and uv.max() <= 1.0):
         raise ValueError("texture coordinates must lie in [0, 1]")
-    return np.rint(np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1) * 65535.0).astype(np.uint16)
+    values: NDArray[np.uint16] = np.rint(np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1) * 65535.0).astype(np.uint16)
+    return values
 
 
 def quantize_skin(
@@ -94,4 +96,5 @@ def _round_to_sum(shares: FloatArray) -> NDArray[np.uint8]:
     missing = _WEIGHT_SUM - whole.sum(axis=1, keepdims=True)
     by_remainder = np.argsort(-(shares - whole), axis=1, kind="stable")
     rank = np.argsort(by_remainder, axis=1)
-    return (whole + (rank < missing)).astype(np.uint8)
+    rounded: NDArray[np.uint8] = (whole + (rank < missing)).astype(np.uint8)
+    return rounded

@@ -75,6 +75,8 @@ def write_glb(body: Body) -> bytes:
             "materials": [
                 {
                     "name": "mannequin",
+                    # Between the lips, and where a garment lets a region be hidden, the inside must not be see-through.
+                    "doubleSided": True,
                     "pbrMetallicRoughness": {
                         "baseColorFactor": _MANNEQUIN_COLOUR,
                         "metallicFactor": 0.0,
