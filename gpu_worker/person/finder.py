@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.person.detection import Detector
+from gpu_worker.person.mask import refine_mask
 from gpu_worker.person.person import Person, View
 from gpu_worker.rejections import PhotoRejected
 from shared.rejections import RejectionReason
@@ -23,4 +24,9 @@ class PersonFinder:
         pose = self._detector.pose(photo_rgb)
         if pose is None:
             raise PhotoRejected(RejectionReason.NO_PERSON)
-        return Person(landmarks_px=pose.landmarks_px, visibility=pose.visibility, mask=pose.mask, warnings=())
+        return Person(
+            landmarks_px=pose.landmarks_px,
+            visibility=pose.visibility,
+            mask=refine_mask(photo_rgb, pose.mask),
+            warnings=(),
+        )
