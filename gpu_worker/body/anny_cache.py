@@ -67,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class AnnyTables:
-    """Everything the numpy model needs. Frame: metres, Y up, facing +Z. P = V vertices, then K keypoints, then J joints.
+    """Everything the numpy model needs, in metres, Y up, facing +Z; P = V vertices, then K keypoints, then J joints.
 
     corners: (2, 2, 3, 3, 2, 2, P, 3) float32 points over the grid of `GRID`.
     local_changes: (L, 2, P, 3) float32 offsets of each local change at +1 and at -1.
@@ -226,7 +226,8 @@ def _face_regions(faces: IndexArray, dense_skin: NDArray[np.float64], joint_name
     regions = np.array([_region_of_joint(name) for name in joint_names])
     by_region = np.zeros((len(dense_skin), len(Region)))
     np.add.at(by_region.T, regions, dense_skin.T)
-    return by_region[faces].sum(axis=1).argmax(axis=1).astype(np.int32)
+    largest: IndexArray = by_region[faces].sum(axis=1).argmax(axis=1).astype(np.int32)
+    return largest
 
 
 def _region_of_joint(name: str) -> Region:

@@ -95,10 +95,21 @@ def rotation_from_vector(rotation_vector: FloatArray) -> FloatArray:
     angle = float(np.linalg.norm(rotation_vector))
     cross = cross_matrix(rotation_vector)
     if angle < 1e-8:
-        return np.eye(3) + cross
+        identity: FloatArray = np.eye(3) + cross
+        return identity
     first = np.sin(angle) / angle
     second = (1.0 - np.cos(angle)) / angle**2
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    rotation: FloatArray = np.eye(3) + first * cross + second * (cross @ cross)
+    return rotation
+
+
+def vector_from_rotation(rotation: FloatArray) -> FloatArray:
+    """(3,) rotation vector of a rotation (3, 3) by less than half a turn."""
+    axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    sine = float(np.linalg.norm(axis)) / 2.0
+    angle = float(np.arctan2(sine, (np.trace(rotation) - 1.0) / 2.0))
+    vector: FloatArray = axis / 2.0 if sine < 1e-9 else axis * (angle / (2.0 * sine))
+    return vector
 
 
 def left_jacobian(rotation_vector: FloatArray) -> FloatArray:
@@ -106,10 +117,12 @@ def left_jacobian(rotation_vector: FloatArray) -> FloatArray:
     angle = float(np.linalg.norm(rotation_vector))
     cross = cross_matrix(rotation_vector)
     if angle < 1e-6:
-        return np.eye(3) + 0.5 * cross
+        near_identity: FloatArray = np.eye(3) + 0.5 * cross
+        return near_identity
     first = (1.0 - np.cos(angle)) / angle**2
     second = (angle - np.sin(angle)) / angle**3
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    jacobian: FloatArray = np.eye(3) + first * cross + second * (cross @ cross)
+    return jacobian
 
 
 def cross_matrix(vector: FloatArray) -> FloatArray:

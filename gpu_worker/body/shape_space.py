@@ -1,4 +1,4 @@
-"""What the fit needs to know of a body model: how shape parameters move a person's points at rest, and how they skin."""
+"""What the fit needs to know of a body model: how parameters move a person's points at rest, and how they skin."""
 
 from dataclasses import dataclass
 from typing import Protocol
