@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from gpu_worker.measurement import girths, lengths
-from gpu_worker.measurement.geometry import Girth, volume_m3
+from gpu_worker.measurement.geometry import Girth
 from gpu_worker.measurement.subject import Subject
 from shared.measurements import MeasurementKey
 
@@ -84,14 +84,6 @@ def _length(
     return Definition(key, label, iso_clause, kind, region, rule, lambda subject: 100.0 * length_m(subject))
 
 
-def _volume_l(subject: Subject) -> float:
-    return 1000.0 * volume_m3(subject.body.vertices_m, subject.body.faces)
-
-
-def _weight_kg(subject: Subject) -> float:
-    return BODY_DENSITY_KG_M3 * volume_m3(subject.body.vertices_m, subject.body.faces)
-
-
 _Key = MeasurementKey
 _HEIGHT, _LENGTH, _BREADTH = Kind.HEIGHT, Kind.LENGTH, Kind.BREADTH
 _WHOLE, _HEAD, _TRUNK, _ARM, _LEG = BodyPart.WHOLE, BodyPart.HEAD, BodyPart.TRUNK, BodyPart.ARM, BodyPart.LEG
@@ -145,8 +137,10 @@ _ENTRIES = (
             "Centre of the knee to floor; mean of both.", lengths.knee_height),
     _length(_Key.CROTCH_LENGTH, "Crotch length", None, _LENGTH, _TRUNK,
             "Front waist to crotch to back waist, a taut tape in the body's middle plane.", lengths.crotch_length),
-    Definition(_Key.BODY_VOLUME, "Body volume", None, Kind.VOLUME, _WHOLE, "Volume of the mesh.", _volume_l),
-    Definition(_Key.WEIGHT, "Weight", None, Kind.MASS, _WHOLE, "Volume of the mesh times 980 kg/m3.", _weight_kg),
+    Definition(_Key.BODY_VOLUME, "Body volume", None, Kind.VOLUME, _WHOLE, "Volume of the mesh.",
+               lambda subject: 1000.0 * subject.volume_m3),
+    Definition(_Key.WEIGHT, "Weight", None, Kind.MASS, _WHOLE, "Volume of the mesh times 980 kg/m3.",
+               lambda subject: BODY_DENSITY_KG_M3 * subject.volume_m3),
 )
 # fmt: on
 

@@ -56,7 +56,7 @@ class Section:
     def component_with_most(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(n,) True for the points of the one connected piece with the most `wanted` segments (m,)."""
         count = len(self.points)
-        links = coo_array((np.ones(len(self.segments)), (self.segments[:, 0], self.segments[:, 1])), (count, count))
+        links = coo_array((np.ones(len(self.segments)), tuple(self.segments.T)), (count, count))
         _, labels = connected_components(links, directed=False)
         votes = np.bincount(labels[self.segments[wanted, 0]], minlength=1)
         chosen: NDArray[np.bool_] = labels == votes.argmax()
@@ -89,14 +89,14 @@ def cut(vertices: FloatArray, faces: IndexArray, plane: Plane) -> Section:
     """
     distances = (vertices - plane.origin) @ plane.normal
     above = distances >= 0.0
-    corners = above[faces]
-    crossed = np.flatnonzero(corners.any(axis=1) & ~corners.all(axis=1))
+    first_above, second_above, third_above = above[faces[:, 0]], above[faces[:, 1]], above[faces[:, 2]]
+    crossed = np.flatnonzero((first_above != second_above) | (second_above != third_above))
     if not len(crossed):
         raise NothingCut(f"a plane through {plane.origin.round(3)} misses the part it should cut")
-    triangles, sides = faces[crossed], corners[crossed]
-    following, next_sides = np.roll(triangles, -1, axis=1), np.roll(sides, -1, axis=1)
+    triangles = faces[crossed]
+    following = triangles[:, [1, 2, 0]]
     # A crossed triangle has exactly two crossed edges, so the rows come in pairs, one pair a face.
-    crossing = sides != next_sides
+    crossing = above[triangles] != above[following]
     ends = np.stack([triangles[crossing], following[crossing]], axis=1)
     ends.sort(axis=1)
     keys, where = np.unique(ends[:, 0].astype(np.int64) * len(vertices) + ends[:, 1], return_inverse=True)

@@ -105,7 +105,7 @@ def _both(subject: Subject, one: Callable[[Limbs], Girth]) -> tuple[Girth, ...]:
 
 
 def _around_leg(subject: Subject, limbs: Limbs, origin: FloatArray, axis: FloatArray) -> Girth:
-    return subject.girth(Plane.fixed(origin, axis), *limbs.leg, around=limbs.leg[:2])
+    return subject.girth(Plane.fixed(origin, axis), *limbs.leg)
 
 
 def _extreme_below_knee(subject: Subject, limbs: Limbs, shares: tuple[float, float], *, largest: bool) -> Girth:

@@ -6,7 +6,17 @@ from functools import cached_property
 import numpy as np
 
 from gpu_worker.body.body import Body, Region
-from gpu_worker.measurement.geometry import FloatArray, Girth, IndexArray, Plane, cut, tape_around, taut_path, unit
+from gpu_worker.measurement.geometry import (
+    FloatArray,
+    Girth,
+    IndexArray,
+    Plane,
+    cut,
+    tape_around,
+    taut_path,
+    unit,
+    volume_m3,
+)
 from gpu_worker.measurement.landmarks import LANDMARKS, Landmarks, Side
 
 UP = np.array([0.0, 1.0, 0.0])
@@ -81,6 +91,10 @@ class Subject:
     @cached_property
     def stature_m(self) -> float:
         return float(self.body.vertices_m[:, 1].max())
+
+    @cached_property
+    def volume_m3(self) -> float:
+        return volume_m3(self.body.vertices_m, self.body.faces)
 
     @cached_property
     def waist(self) -> Plane:
