@@ -152,26 +152,20 @@ def girth_gradient(
 
 
 def taut_path(
-    vertices: FloatArray,
-    faces: IndexArray,
-    start: FloatArray,
-    end: FloatArray,
-    outward: FloatArray,
-    *,
-    past_ends: bool = False,
+    candidates: FloatArray, start: FloatArray, end: FloatArray, outward: FloatArray, *, past_ends: bool = False
 ) -> FloatArray:
     """The way of a tape pulled taut over a surface from `start` to `end`: (k, 3) points from start to end, metres.
 
-    The tape stays in the plane that holds both ends and the direction `outward` (3,), on the outward side of the
-    straight line between them: it lies on what sticks out and bridges hollows. Where nothing sticks out it is that
-    line. What the plane cuts beyond the ends is left out unless `past_ends`, for a tape that swings out around a belly.
+    candidates: (n, 3) points of the surface that the tape may touch, which count as if they lay in the plane of both
+    ends and the direction `outward` (3,). The tape stays in that plane, on the outward side of the straight line
+    between the ends: it lies on what sticks out and bridges hollows. Where nothing sticks out it is that line. What
+    lies beyond the ends is left out unless `past_ends`, for a tape that swings out around a belly.
     """
     chord = end - start
     length = float(np.linalg.norm(chord))
     forward = chord / length
     up = unit(outward - (outward @ forward) * forward)
-    section = cut(vertices, faces, Plane.fixed(start, np.cross(forward, up)))
-    flat = (section.points - start) @ np.stack([forward, up], axis=1)
+    flat = (candidates - start) @ np.stack([forward, up], axis=1)
     outside = flat[:, 1] > _SMALLEST_OFFSET_M
     if not past_ends:
         outside &= (flat[:, 0] > 0.0) & (flat[:, 0] < length)

@@ -9,8 +9,9 @@ from gpu_worker.measurement.geometry import FloatArray, Girth, Plane, unit
 from gpu_worker.measurement.subject import ACROSS, Limbs, Subject
 
 _SWEEP_STEPS = 9
-# Shares of the way from knee to ankle between which the calf's bulge and the slimmest place above the ankle lie.
-_CALF_SHARES = (0.08, 0.55)
+# Shares of the way from knee to ankle between which the calf's bulge and the slimmest place above the ankle lie. The
+# knee itself, which can be the larger, ends above the first.
+_CALF_SHARES = (0.2, 0.55)
 _ANKLE_SHARES = (0.6, 0.92)
 
 
@@ -87,7 +88,7 @@ def knee(subject: Subject) -> tuple[Girth, ...]:
     def one(limbs: Limbs) -> Girth:
         side = limbs.landmarks
         axis = subject.limb_axis(side.hip_joint, side.knee_joint) + subject.limb_axis(side.knee_joint, side.ankle_joint)
-        return _around_leg(subject, limbs, subject.joint(side.knee_joint), axis)
+        return _around_leg(subject, limbs, subject.vertex(side.kneecap), axis)
 
     return _both(subject, one)
 

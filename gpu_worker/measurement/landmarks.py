@@ -8,10 +8,10 @@ base-mesh ids, which MakeHuman's own files and `anny.anthropometry` use too, and
 - Bust points: the ring of vertices that Anny closes with new faces after taking the nipples away
   (`get_edited_mesh_faces` in `anny.models.full_model`), found again on renders of the body.
 - Everything else was found on the mesh: over 48 bodies of both sexes, thin to heavy, the vertex that is most often the
-  extreme one (olecranon, wrist bone, crotch), or, for the acromion and C7, the vertex whose height and breadth keep
-  the proportions to stature of ANSUR II (acromial height 0.820, biacromial breadth 0.237 men and 0.224 women,
-  cervicale height 0.864 men and 0.857 women). MakeHuman's own rulers put nape and shoulder lower and further in
-  (1491, 8274).
+  extreme one (olecranon, wrist bone, crotch, occiput), or, for the acromion, C7 and the kneecap, the vertex whose
+  height and breadth keep the proportions to stature of ANSUR II (acromial height 0.820, biacromial breadth 0.237 men
+  and 0.224 women, cervicale height 0.864 and 0.857, mid-patella height 0.278 and 0.276). MakeHuman's own rulers put
+  nape and shoulder lower and further in (1491, 8274); the rig's knee joint lies 2 to 3 cm above the kneecap's centre.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Side:
     acromion: int
     olecranon: int
     wrist_bone: int
+    kneecap: int
     shoulder_joint: str
     elbow_joint: str
     wrist_joint: str
@@ -67,11 +68,12 @@ def _anny(*base_mesh_ids: int) -> IndexArray:
     return np.subtract(ids, missing_before, dtype=np.int32)
 
 
-def _anny_side(suffix: str, *, acromion: int, olecranon: int, wrist_bone: int) -> Side:
+def _anny_side(suffix: str, *, acromion: int, olecranon: int, wrist_bone: int, kneecap: int) -> Side:
     return Side(
         acromion=int(_anny(acromion)[0]),
         olecranon=int(_anny(olecranon)[0]),
         wrist_bone=int(_anny(wrist_bone)[0]),
+        kneecap=int(_anny(kneecap)[0]),
         shoulder_joint=f"upperarm01.{suffix}",
         elbow_joint=f"lowerarm01.{suffix}",
         wrist_joint=f"wrist.{suffix}",
@@ -101,7 +103,7 @@ LANDMARKS: dict[str, Landmarks] = {
         crotch=_anny(4370, 4372, 6431, 4374, 4376),
         neck_joint="neck01",
         head_joint="head",
-        left=_anny_side("L", acromion=8276, olecranon=10042, wrist_bone=10569),
-        right=_anny_side("R", acromion=1604, olecranon=3374, wrist_bone=3904),
+        left=_anny_side("L", acromion=8276, olecranon=10042, wrist_bone=10569, kneecap=11242),
+        right=_anny_side("R", acromion=1604, olecranon=3374, wrist_bone=3904, kneecap=4624),
     ),
 }

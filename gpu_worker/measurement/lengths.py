@@ -4,13 +4,13 @@ import numpy as np
 
 from gpu_worker.body.body import Region
 from gpu_worker.measurement.geometry import FloatArray, path_length_m, taut_path
-from gpu_worker.measurement.subject import TRUNK, UP, Limbs, Subject
+from gpu_worker.measurement.subject import TRUNK, Limbs, Subject
 
 # Half the width of a tape over stature (1 cm on 170 cm). A tape between the legs lies on both edges of the cleft
 # between the buttocks and cannot follow its bottom.
 _TAPE_HALF_WIDTH = 0.006
 
-_BACK = np.array([0.0, 0.0, -1.0])
+BACKWARD = np.array([0.0, 0.0, -1.0])
 
 
 def height(subject: Subject) -> float:
@@ -26,7 +26,7 @@ def hip_height(subject: Subject) -> float:
 
 
 def knee_height(subject: Subject) -> float:
-    return float(np.mean([subject.joint(limbs.landmarks.knee_joint)[1] for limbs in subject.sides]))
+    return float(np.mean([subject.vertex(limbs.landmarks.kneecap)[1] for limbs in subject.sides]))
 
 
 def inside_leg_height(subject: Subject) -> float:
@@ -49,8 +49,7 @@ def back_neck_to_waist_tape(subject: Subject) -> FloatArray:
     """(k, 3) from C7 down the spine to the waist, taut: it bridges the hollow between them."""
     nape = subject.vertex(subject.landmarks.nape)
     waist = subject.midline(subject.waist, front=False)
-    faces = subject.faces_of(*TRUNK, Region.NECK)
-    return taut_path(subject.body.vertices_m, faces, nape, waist, _BACK)
+    return taut_path(subject.sagittal_points(0.0, *TRUNK, Region.NECK), nape, waist, BACKWARD)
 
 
 def arm_length(subject: Subject) -> float:
@@ -70,20 +69,22 @@ def crotch_length(subject: Subject) -> float:
 
 
 def crotch_tape(subject: Subject) -> FloatArray:
-    """(k, 3) from the waist in front, between the legs, to the waist behind.
+    """(k, 3) from the waist in front to the crotch and up to the waist behind, in the body's middle plane.
 
-    Taut in the body's middle plane, on the further out of what the tape's two edges touch: it bridges the cleft between
-    the buttocks as far as a tape of its width does, and the hollow of the back above them.
+    In front it is taut over the middle of the belly. Behind it is taut over what its two edges touch: a tape bridges
+    the cleft between the buttocks as far as its width lets it, and the hollow of the back above them. What lies below
+    the crotch, such as thighs that touch, is out of its way.
     """
     front, behind = (subject.midline(subject.waist, front=side) for side in (True, False))
-    edges = [
-        _flattened_slice(subject, offset * _TAPE_HALF_WIDTH * subject.stature_m, front, behind)
-        for offset in (-1.0, 1.0)
-    ]
-    return max(edges, key=path_length_m)
+    half_width = _TAPE_HALF_WIDTH * subject.stature_m
+    middle = _between_crotch_and_waist(subject, 0.0)
+    edges = np.concatenate([_between_crotch_and_waist(subject, side * half_width) for side in (-1.0, 1.0)])
+    descent = taut_path(middle, front, subject.crotch, -BACKWARD, past_ends=True)
+    ascent = taut_path(edges, subject.crotch, behind, BACKWARD, past_ends=True)
+    return np.concatenate([descent, ascent[1:]])
 
 
-def _flattened_slice(subject: Subject, offset_m: float, front: FloatArray, behind: FloatArray) -> FloatArray:
-    aside = np.array([offset_m, 0.0, 0.0])
-    faces = subject.faces_of(*TRUNK)
-    return taut_path(subject.body.vertices_m, faces, front + aside, behind + aside, -UP, past_ends=True)
+def _between_crotch_and_waist(subject: Subject, offset_m: float) -> FloatArray:
+    points = subject.sagittal_points(offset_m, *TRUNK)
+    inside: FloatArray = points[(points[:, 1] > subject.crotch[1]) & (points[:, 1] < subject.waist.origin[1])]
+    return inside

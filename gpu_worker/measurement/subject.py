@@ -116,10 +116,11 @@ class Subject:
 
     @cached_property
     def hip(self) -> Plane:
-        """The level of the rearmost point of the buttocks, between the crotch and the waist."""
+        """The level of the rearmost point of the buttocks: from the crotch half-way up to the waist."""
+        crotch, waist = self.crotch[1], self.waist.origin[1]
         candidates = self._trunk_vertices
         heights = self.body.vertices_m[candidates, 1]
-        candidates = candidates[(heights > self.crotch[1]) & (heights < self.waist.origin[1])]
+        candidates = candidates[(heights > crotch) & (heights < (crotch + waist) / 2.0)]
         rearmost = candidates[self.body.vertices_m[candidates, 2].argmin()]
         return self._level(np.array([rearmost], dtype=np.int32))
 
@@ -136,7 +137,7 @@ class Subject:
 
     def thigh_level(self) -> Plane:
         """Just below the gluteal fold: below the crotch by a twentieth of the way to the knee, some 2 cm."""
-        knees = np.mean([self.joint(side.landmarks.knee_joint)[1] for side in self.sides])
+        knees = np.mean([self.vertex(side.landmarks.kneecap)[1] for side in self.sides])
         height = self.crotch[1] - (self.crotch[1] - knees) / 20.0
         return Plane.fixed(np.array([0.0, height, 0.0]), UP)
 
@@ -172,8 +173,15 @@ class Subject:
 
     def tape_between(self, start: int, end: int, *regions: Region) -> FloatArray:
         """(k, 3) a taut tape over these regions from vertex to vertex, in the plane of both and their mean normal."""
+        first, last = self.vertex(start), self.vertex(end)
         outward = self._normal(start) + self._normal(end)
-        return taut_path(self.body.vertices_m, self.faces_of(*regions), self.vertex(start), self.vertex(end), outward)
+        plane = Plane.fixed(first, np.cross(last - first, outward))
+        return taut_path(cut(self.body.vertices_m, self.faces_of(*regions), plane).points, first, last, outward)
+
+    def sagittal_points(self, offset_m: float, *regions: Region) -> FloatArray:
+        """(n, 3) what the vertical plane from front to back cuts, `offset_m` to the left of the body's middle."""
+        origin = self.vertex(self.landmarks.nape) + offset_m * ACROSS
+        return cut(self.body.vertices_m, self.faces_of(*regions), Plane.fixed(origin, ACROSS)).points
 
     def limb_axis(self, start: str, end: str) -> FloatArray:
         """(3,) unit vector from one joint to another."""
