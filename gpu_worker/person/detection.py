@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 from gpu_worker.person.native_logs import quiet_native_logs
 
+# MediaPipe's own threshold for a detection; people before a busy background fall below it and are found at the second.
+CONFIDENCE = 0.5
+FAINT_CONFIDENCE = 0.25
+
 
 class Landmark(IntEnum):
     """Rows of `landmarks_px`, in MediaPipe Pose's order; left is the person's own."""
@@ -80,19 +84,30 @@ class Detector:
             from mediapipe.python.solutions.pose import Pose as PoseSolution
 
             # Complexities 0 and 2 would be downloaded; 1 is in the wheel.
-            self._pose = PoseSolution(static_image_mode=True, model_complexity=1, enable_segmentation=True)
+            self._pose, self._faint_pose = (
+                PoseSolution(
+                    static_image_mode=True,
+                    model_complexity=1,
+                    enable_segmentation=True,
+                    min_detection_confidence=confidence,
+                )
+                for confidence in (CONFIDENCE, FAINT_CONFIDENCE)
+            )
             # The short-range network sees faces that fill the photo, the full-range one those a few metres away.
             self._faces = tuple(FaceDetection(model_selection=selection) for selection in (0, 1))
             # The graphs start in the background; a first picture waits for them and takes their messages.
             blank = np.zeros((64, 64, 3), dtype=np.uint8)
-            for network in (self._pose, *self._faces):
+            for network in (self._pose, self._faint_pose, *self._faces):
                 network.process(blank)
 
-    def pose(self, photo_rgb: NDArray[np.uint8]) -> Pose | None:
-        """The most prominent body in an (H, W, 3) photo, None where there is none."""
+    def pose(self, photo_rgb: NDArray[np.uint8], *, faint: bool = False) -> Pose | None:
+        """The most prominent body in an (H, W, 3) photo, None where there is none.
+
+        With `faint`, detections are taken that are as often a pattern as a person: check what comes back.
+        """
         height_px, width_px = photo_rgb.shape[:2]
         with quiet_native_logs():
-            found = self._pose.process(photo_rgb)
+            found = (self._faint_pose if faint else self._pose).process(photo_rgb)
         if found.pose_landmarks is None or found.segmentation_mask is None:
             return None
         points = found.pose_landmarks.landmark
