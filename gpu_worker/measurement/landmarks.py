@@ -103,7 +103,7 @@ LANDMARKS: dict[str, Landmarks] = {
         crotch=_anny(4370, 4372, 6431, 4374, 4376),
         neck_joint="neck01",
         head_joint="head",
-        left=_anny_side("L", acromion=8276, olecranon=10042, wrist_bone=10569, kneecap=11242),
-        right=_anny_side("R", acromion=1604, olecranon=3374, wrist_bone=3904, kneecap=4624),
+        left=_anny_side("L", acromion=8275, olecranon=10042, wrist_bone=10569, kneecap=11242),
+        right=_anny_side("R", acromion=1603, olecranon=3374, wrist_bone=3904, kneecap=4624),
     ),
 }

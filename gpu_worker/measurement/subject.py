@@ -24,9 +24,11 @@ ACROSS = np.array([1.0, 0.0, 0.0])
 
 TRUNK = (Region.UPPER_TRUNK, Region.LOWER_TRUNK, Region.LEFT_THIGH, Region.RIGHT_THIGH)
 
-# The belly's most forward point is a soft maximum over this share of stature (3 mm): on a flat belly the hardest of
-# several equal vertices would jump from row to row with the slightest change of shape.
-_BELLY_SOFTNESS = 0.0018
+# How sharply the furthest point is sought, as a share of stature (buttocks 0.5 mm, belly 3 mm): of several vertices
+# that stick out almost equally, the furthest alone would jump from row to row with the slightest change of shape.
+_BUTTOCKS_SOFTNESS, _BELLY_SOFTNESS = 0.0003, 0.0018
+# Over this share of stature (3 cm) the ends of the belly fade out.
+_BELLY_FADE = 0.018
 
 
 class UnknownBodyModel(LookupError):
@@ -121,8 +123,8 @@ class Subject:
         candidates = self._trunk_vertices
         heights = self.body.vertices_m[candidates, 1]
         candidates = candidates[(heights > crotch) & (heights < (crotch + waist) / 2.0)]
-        rearmost = candidates[self.body.vertices_m[candidates, 2].argmin()]
-        return self._level(np.array([rearmost], dtype=np.int32))
+        weights = _soft_maximum(-self.body.vertices_m[candidates, 2], _BUTTOCKS_SOFTNESS * self.stature_m)
+        return self._level(candidates, weights / weights.sum())
 
     @cached_property
     def abdomen(self) -> Plane:
@@ -130,9 +132,10 @@ class Subject:
         waist, hip, bust = self.waist.origin[1], self.hip.origin[1], self.bust.origin[1]
         candidates = self._trunk_vertices
         heights = self.body.vertices_m[candidates, 1]
-        candidates = candidates[(heights > (waist + hip) / 2.0) & (heights < waist + (bust - waist) / 3.0)]
-        forward = self.body.vertices_m[candidates, 2]
-        weights = np.exp((forward - forward.max()) / (_BELLY_SOFTNESS * self.stature_m))
+        inside = np.minimum(heights - (waist + hip) / 2.0, waist + (bust - waist) / 3.0 - heights)
+        candidates, inside = candidates[inside > 0.0], inside[inside > 0.0]
+        weights = _soft_maximum(self.body.vertices_m[candidates, 2], _BELLY_SOFTNESS * self.stature_m)
+        weights *= np.minimum(inside / (_BELLY_FADE * self.stature_m), 1.0)
         return self._level(candidates, weights / weights.sum())
 
     def thigh_level(self) -> Plane:
@@ -209,3 +212,9 @@ class Subject:
         around = self.body.faces[(self.body.faces == vertex).any(axis=1)]
         a, b, c = (self.body.vertices_m[around[:, corner]] for corner in range(3))
         return unit(np.cross(b - a, c - a).sum(axis=0))
+
+
+def _soft_maximum(values: FloatArray, softness: float) -> FloatArray:
+    """(n,) weights, 1 for the largest value, falling by a factor e for each `softness` below it."""
+    weights: FloatArray = np.exp((values - values.max()) / softness)
+    return weights
