@@ -30,8 +30,10 @@ def drawn_mesh(body: Body) -> DrawnMesh:
     """Drop what is never seen, split vertices at texture seams, and group the faces by region.
 
     Normals are taken before splitting, from every face, so that neither seams nor the mouth's edge show in the shading.
-    Raises ValueError if no face is visible.
+    Raises ValueError if no face is visible or a vertex is not finite.
     """
+    if not np.isfinite(body.vertices_m).all():
+        raise ValueError("the body has vertices that are not finite")
     faces = body.faces[body.visible_faces]
     if not len(faces):
         raise ValueError("the body has no visible face")

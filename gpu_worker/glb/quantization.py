@@ -28,10 +28,8 @@ class QuantizedPositions:
 def quantize_positions(positions_m: FloatArray) -> QuantizedPositions:
     """Put positions, (N, 3) in metres, on a grid of 1/32767 of half the largest extent (27 micrometres on a person).
 
-    Raises ValueError for positions that are not finite or have no extent.
+    Raises ValueError for positions that have no extent.
     """
-    if not np.isfinite(positions_m).all():
-        raise ValueError("the body has vertices that are not finite")
     lowest, highest = positions_m.min(axis=0), positions_m.max(axis=0)
     centre_m = (lowest + highest) / 2.0
     scale_m = float((highest - lowest).max() / 2.0)
@@ -70,6 +68,8 @@ def quantize_skin(
     """
     if joint_count > 256:
         raise ValueError(f"{joint_count} joints do not fit an 8-bit index")
+    if not (skin_weights.sum(axis=1) > 0.0).all():
+        raise ValueError("the body has vertices that no joint moves")
     vertex_count = len(skin_joints)
     dense = np.bincount(
         (np.arange(vertex_count)[:, None] * joint_count + skin_joints).ravel(),
@@ -83,10 +83,7 @@ def quantize_skin(
     weights[:, :kept] = np.take_along_axis(dense, joints[:, :kept], axis=1)
     order = np.argsort(-weights, axis=1, kind="stable")
     joints, weights = np.take_along_axis(joints, order, axis=1), np.take_along_axis(weights, order, axis=1)
-    totals = weights.sum(axis=1, keepdims=True)
-    if not (totals > 0.0).all():
-        raise ValueError("the body has vertices that no joint moves")
-    integers = _round_to_sum(weights / totals * _WEIGHT_SUM)
+    integers = _round_to_sum(weights / weights.sum(axis=1, keepdims=True) * _WEIGHT_SUM)
     joints[integers == 0] = 0
     return joints.astype(np.uint8), integers
 

@@ -11,8 +11,8 @@ from gpu_worker.preview.rasterizer import rasterize_values
 
 Picture = NDArray[np.float32]
 
-_HEIGHT_PX = 800
-_MARGIN_PX = 44
+_HEIGHT_PX = 720
+_MARGIN_PX = 40
 _SUPERSAMPLING = 2
 # Rows: right, up and towards the viewer, in the body's frame (Y up, facing +Z).
 _VIEWS = (
@@ -30,7 +30,7 @@ _FLOOR_SHADOW = 0.3
 def render_preview(body: Body) -> bytes:
     """PNG of the body's front, left side and back, at one scale and on one floor, without perspective.
 
-    The picture is 800 pixels high and as wide as the body needs.
+    The picture is 720 pixels high and as wide as the body needs.
     """
     normals = vertex_normals(body.vertices_m, body.faces)
     height_m = float(np.ptp(body.vertices_m[:, 1]))

@@ -50,10 +50,10 @@ def draw_overlay(photo_rgb: NDArray[np.uint8], outlines_px: Sequence[FloatArray]
     photo_rgb: (H, W, 3). outlines_px: (N, 2) x, y each, in continuous pixels of the photo; they may leave the picture.
     """
     picture = np.ascontiguousarray(photo_rgb).copy()
-    light_px = max(1, round(min(picture.shape[:2]) / 600.0))
+    light_px = max(1, round(min(picture.shape[:2]) / 400.0))
     lines = [
         np.rint((outline - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32) for outline in outlines_px if len(outline) > 1
     ]
-    for colour, thickness_px in ((_DARK_RGB, 3 * light_px), (_LIGHT_RGB, light_px)):
+    for colour, thickness_px in ((_DARK_RGB, light_px + max(2, light_px)), (_LIGHT_RGB, light_px)):
         cv2.polylines(picture, lines, True, colour, thickness_px, cv2.LINE_AA, _FRACTION_BITS)
     return encode_png(picture)

@@ -64,24 +64,22 @@ def rasterize_values(
     """A value for each vertex, interpolated over the faces that a viewer sees: (height, width) picture and coverage.
 
     points_px, faces, size: as for `rasterize_mask`. distances: (V,) from the viewer, in any unit. values: (V,).
-    Nearer faces are drawn over farther ones, whole face by whole face, which suits faces that are small beside the
-    distances between surfaces. Pixels that nothing covers hold 0.
+    Where faces overlap, every pixel shows the nearest. Pixels that nothing covers hold 0.
     """
     width, height = size
-    front = front_faces(points_px, faces)
-    far_to_near = np.argsort(-distances[front].sum(axis=1), kind="stable")
-    spans = _spans(points_px, front[far_to_near], values, size)
-    past = np.cumsum(spans.length)
-    along = np.arange(past[-1] if len(past) else 0) - np.repeat(past - spans.length, spans.length)
-    pixel = np.repeat(spans.first_pixel, spans.length) + along
+    attributes = np.stack([distances, values], axis=1)
+    spans = _spans(points_px, front_faces(points_px, faces), attributes, size)
+    span = np.repeat(np.arange(len(spans.length)), spans.length)
+    along = np.arange(len(span)) - np.repeat(np.cumsum(spans.length) - spans.length, spans.length)
+    pixel = spans.first_pixel[span] + along
+    along_px = along.astype(np.float32)
+    depth = spans.first[0][span] + spans.step[0][span] * along_px
+    nearest = np.full(width * height, np.inf, dtype=np.float32)
+    np.minimum.at(nearest, pixel, depth)
+    seen = np.flatnonzero(depth == nearest[pixel])
     picture = np.zeros(width * height, dtype=np.float32)
-    coverage = np.zeros(width * height, dtype=np.bool_)
-    # Where indices repeat, numpy keeps the last value, which is the nearest face's.
-    picture[pixel] = np.repeat(spans.first_value, spans.length) + np.repeat(spans.step, spans.length) * along.astype(
-        np.float32
-    )
-    coverage[pixel] = True
-    return picture.reshape(height, width), coverage.reshape(height, width)
+    picture[pixel[seen]] = spans.first[1][span[seen]] + spans.step[1][span[seen]] * along_px[seen]
+    return picture.reshape(height, width), np.isfinite(nearest).reshape(height, width)
 
 
 def front_faces(points_px: FloatArray, faces: IndexArray) -> IndexArray:
@@ -95,34 +93,39 @@ def front_faces(points_px: FloatArray, faces: IndexArray) -> IndexArray:
 
 @dataclass(frozen=True, eq=False)
 class _Spans:
-    """S runs of pixels, one for each row of each face, in the order of the faces; values run linearly along each."""
+    """S runs of pixels, one for each row of each face, along which K attributes change linearly.
+
+    first, step: (K, S) each attribute at the first pixel's centre and its change from pixel to pixel.
+    """
 
     first_pixel: IntArray
     length: IntArray
-    first_value: NDArray[np.float32]
+    first: NDArray[np.float32]
     step: NDArray[np.float32]
 
 
-def _spans(points_px: FloatArray, faces: IndexArray, values: FloatArray, size: tuple[int, int]) -> _Spans:
+def _spans(points_px: FloatArray, faces: IndexArray, attributes: FloatArray, size: tuple[int, int]) -> _Spans:
     width, height = size
     y = points_px[:, 1]
     top, middle, bottom = np.take_along_axis(faces, np.argsort(y[faces], axis=1, kind="stable"), axis=1).T
     face, row = _rows_between(y[top], y[bottom], height)
     # Every row of a face is bounded by its longest edge and by the short one on the row's side of the middle corner.
     above = row + 0.5 < y[middle][face]
-    long_fraction, long_x = _crossings(points_px, top[face], bottom[face], row)
     upper, lower = np.where(above, top[face], middle[face]), np.where(above, middle[face], bottom[face])
+    long_fraction, long_x = _crossings(points_px, top[face], bottom[face], row)
     short_fraction, short_x = _crossings(points_px, upper, lower, row)
-
     start = _first_column(np.minimum(long_x, short_x), width)
     length = _first_column(np.maximum(long_x, short_x), width) - start
     kept = length > 0
-    start, length, row = start[kept], length[kept], row[kept]
-    long_value = values[top[face]] + long_fraction * (values[bottom[face]] - values[top[face]])
-    short_value = values[upper] + short_fraction * (values[lower] - values[upper])
-    step = (short_value - long_value)[kept] / (short_x - long_x)[kept]
-    first_value = long_value[kept] + (start + 0.5 - long_x[kept]) * step
-    return _Spans(row * width + start, length, first_value.astype(np.float32), step.astype(np.float32))
+    first, step = [], []
+    for values in attributes.T:
+        long_value = values[top[face]] + long_fraction * (values[bottom[face]] - values[top[face]])
+        short_value = values[upper] + short_fraction * (values[lower] - values[upper])
+        step.append((short_value - long_value)[kept] / (short_x - long_x)[kept])
+        first.append(long_value[kept] + (start + 0.5 - long_x)[kept] * step[-1])
+    return _Spans(
+        (row * width + start)[kept], length[kept], np.array(first, dtype=np.float32), np.array(step, dtype=np.float32)
+    )
 
 
 def _rows_between(top_y: FloatArray, bottom_y: FloatArray, height: int) -> tuple[IntArray, IntArray]:
