@@ -31,14 +31,15 @@ class WarningReason(StrEnum):
 
 
 REJECTION_ADVICE: dict[RejectionReason, str] = {
-    RejectionReason.NOT_AN_IMAGE: "We could not open this file as a photo. Please send a JPEG, PNG, WebP or HEIC picture.",
+    RejectionReason.NOT_AN_IMAGE: "We could not open this file as a photo. Please send a JPEG, PNG, WebP or HEIC file.",
     RejectionReason.IMAGE_TOO_SMALL: "This photo is too small to measure from. Please send the original photo.",
     RejectionReason.IMAGE_TOO_LARGE: "This photo is too large. Please send one of at most 25 MB and 40 megapixels.",
-    RejectionReason.NO_PERSON: "We could not find a person. Stand in full view, in good light, a few steps away.",
+    RejectionReason.NO_PERSON: "We could not find a person. Stand in full view and in good light, nearly filling "
+    "the photo from top to bottom.",
     RejectionReason.SEVERAL_PEOPLE: "We see more than one person. Please take the photo with nobody else in view.",
     RejectionReason.BODY_CUT_OFF: "Please step back until the photo shows all of you, from head to feet.",
-    RejectionReason.TURNED_AWAY: "You seem to be turned the wrong way. Face the camera for the front photo; "
-    "for the side photo, make a quarter turn.",
+    RejectionReason.TURNED_AWAY: "Please face the camera for the front photo, and make a quarter turn for the side "
+    "photo.",
     RejectionReason.PERSON_TOO_SMALL: "You are too far from the camera. Step closer, until you nearly fill the photo "
     "from top to bottom.",
     RejectionReason.IMPLAUSIBLE_HEIGHT: "Please check your height and give it in centimetres, between 120 and 230.",

@@ -15,8 +15,10 @@ from gpu_worker.person.person import View
 SMALLEST_PERSON_PX = 240
 # A joint that only the background suggests scores lower than this even where the network is surest.
 LEAST_PERSON_VISIBILITY = 0.7
-# Shoulders are 0.66 to 0.77 trunk lengths apart from the front, at most 0.20 from the side; 0.40 is about 35 degrees.
-FACING_RATIO = 0.40
+# Shoulders are 0.66 to 0.77 trunk lengths apart from the front, at most 0.20 from the side. A front photo is refused
+# when turned by about 45 degrees, a side photo when off by about 35.
+LEAST_FRONT_RATIO = 0.48
+LARGEST_SIDE_RATIO = 0.40
 # An outline that runs along the border of the photo for this share of its own height goes on beyond it.
 BORDER_RUN = 0.01
 
@@ -40,12 +42,16 @@ def is_far_away(mask: NDArray[np.float32]) -> bool:
     return height_px(mask) < SMALLEST_PERSON_PX
 
 
-def is_facing_right_way(landmarks_px: NDArray[np.float64], view: View) -> bool:
-    """Whether a front photo shows the front (not side or back), a side photo a side (not front or back)."""
+def wrong_side(landmarks_px: NDArray[np.float64], view: View) -> str | None:
+    """The side of the person that a photo shows instead of `view`: "front", "side" or "back"; None if all is well."""
     ratio = shoulder_ratio(landmarks_px)
-    if view is View.FRONT:
-        return ratio > FACING_RATIO
-    return abs(ratio) <= FACING_RATIO
+    if view is View.FRONT and ratio >= LEAST_FRONT_RATIO:
+        return None
+    if view is View.SIDE and abs(ratio) <= LARGEST_SIDE_RATIO:
+        return None
+    if ratio < -LARGEST_SIDE_RATIO:
+        return "back"
+    return "side" if view is View.FRONT else "front"
 
 
 def parts_cut_off(

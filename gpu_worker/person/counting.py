@@ -25,10 +25,10 @@ LARGEST_GHOST_OVERLAP = 0.75
 # People are between these, as the length of the trunk over the height of the outline (0.27 to 0.30 standing).
 PLAUSIBLE_TRUNK_RATIO = (0.18, 0.50)
 
-# A second face inside the outline belongs to someone touching the shopper. The network's boxes are 0.2 to 0.27 trunk
-# lengths wide; prints on clothes lie close to the middle of the trunk and are left out.
+# A second face at the outline belongs to someone touching the shopper. The network's boxes are 0.2 to 0.4 trunk
+# lengths wide for a head as near as the shopper's; prints on clothes lie close to the middle of the trunk.
 CONVINCING_FACE_SCORE = 0.6
-SMALLEST_FACE_RATIO = 0.5
+SMALLEST_FACE_TRUNK_RATIO = 0.12
 OWN_HEAD_TRUNK_RATIO = 0.35
 PRINT_TRUNK_RATIO = 0.40
 
@@ -72,25 +72,28 @@ def is_convincing_second(first: Pose, second: Pose, painted: NDArray[np.bool_]) 
     )
 
 
-def has_second_face(first: Pose, faces: Sequence[Face]) -> bool:
-    """Whether the first person's outline contains a face that is neither their own nor printed on their clothes."""
+def has_second_face(first: Pose, faces: Sequence[Face], painted: NDArray[np.bool_]) -> bool:
+    """Whether a face that is neither the first person's nor printed on their clothes touches their outline.
+
+    faces: those of the photo, and those seen once the first person is painted over. A portrait further off is harmless.
+    """
     trunk = trunk_length_px(first.landmarks_px)
     own = first.landmarks_px[Landmark.NOSE : Landmark.MOUTH_RIGHT + 1].mean(axis=0)
-    own_size = max((face.size_px for face in faces if _distance(face, own) < OWN_HEAD_TRUNK_RATIO * trunk), default=0.0)
-    own_size = own_size or 0.22 * trunk
     shoulders, hips = (landmark_middle_px(first.landmarks_px, joint) for joint in ("SHOULDER", "HIP"))
-    height, width = first.mask.shape
-    for face in faces:
-        row, column = int(np.clip(face.y_px, 0, height - 1)), int(np.clip(face.x_px, 0, width - 1))
-        if (
-            face.score >= CONVINCING_FACE_SCORE
-            and face.size_px >= SMALLEST_FACE_RATIO * own_size
-            and first.mask[row, column] > 0.5
-            and _distance(face, own) >= OWN_HEAD_TRUNK_RATIO * trunk
-            and _distance_to_segment(face, shoulders, hips) >= PRINT_TRUNK_RATIO * trunk
-        ):
-            return True
-    return False
+    return any(
+        face.score >= CONVINCING_FACE_SCORE
+        and face.size_px >= SMALLEST_FACE_TRUNK_RATIO * trunk
+        and _distance(face, own) >= OWN_HEAD_TRUNK_RATIO * trunk
+        and _distance_to_segment(face, shoulders, hips) >= PRINT_TRUNK_RATIO * trunk
+        and _touches(face, painted)
+        for face in faces
+    )
+
+
+def _touches(face: Face, painted: NDArray[np.bool_]) -> bool:
+    left, top = max(0, int(face.x_px - face.size_px / 2)), max(0, int(face.y_px - face.size_px / 2))
+    right, bottom = int(face.x_px + face.size_px / 2) + 1, int(face.y_px + face.size_px / 2) + 1
+    return bool(painted[top:bottom, left:right].any())
 
 
 def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -98,7 +101,7 @@ def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDAr
     while min(levels[-1][1].shape) > 2:
         levels.append((_float32(cv2.pyrDown(levels[-1][0])), _float32(cv2.pyrDown(levels[-1][1]))))
     colour, weight = levels.pop()
-    fill = colour / np.maximum(weight, 1e-4)[..., None]
+    fill: NDArray[np.float32] = colour / np.maximum(weight, 1e-4)[..., None]
     for colour, weight in reversed(levels):
         coarse = _float32(cv2.resize(fill, weight.shape[::-1], interpolation=cv2.INTER_LINEAR))
         share = np.minimum(1.0, 4.0 * weight)[..., None]

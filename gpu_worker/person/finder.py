@@ -11,13 +11,14 @@ from gpu_worker.person.cautions import (
     has_loose_clothes,
     is_blurred,
     is_dark,
+    lit,
 )
 from gpu_worker.person.checks import (
     is_credible_person,
-    is_facing_right_way,
     is_far_away,
     is_whole_person,
     parts_cut_off,
+    wrong_side,
 )
 from gpu_worker.person.counting import SMALLEST_HEIGHT_RATIO, has_second_face, is_convincing_second, paint_over
 from gpu_worker.person.detection import Detector, Pose
@@ -39,20 +40,24 @@ class PersonFinder:
 
         Raises PhotoRejected: no_person, several_people, body_cut_off, turned_away or person_too_small.
         """
+        dark = is_dark(photo_rgb)
+        if dark:
+            photo_rgb = lit(photo_rgb)
         pose = self._only_person(photo_rgb, self._most_prominent(photo_rgb))
         missing = parts_cut_off(pose.landmarks_px, pose.visibility, pose.mask)
         if missing:
             raise PhotoRejected(RejectionReason.BODY_CUT_OFF, detail=f"We cannot see your {' and '.join(missing)}.")
         if is_far_away(pose.mask):
             raise PhotoRejected(RejectionReason.PERSON_TOO_SMALL)
-        if not is_facing_right_way(pose.landmarks_px, view):
-            raise PhotoRejected(RejectionReason.TURNED_AWAY)
+        wrong = wrong_side(pose.landmarks_px, view)
+        if wrong is not None:
+            raise PhotoRejected(RejectionReason.TURNED_AWAY, detail=f"We seem to see you from the {wrong}.")
         mask = refine_mask(photo_rgb, pose.mask)
         return Person(
             landmarks_px=pose.landmarks_px,
             visibility=pose.visibility,
             mask=mask,
-            warnings=tuple(_cautions(photo_rgb, view, pose.landmarks_px, mask)),
+            warnings=tuple(_cautions(photo_rgb, view, pose.landmarks_px, mask, dark=dark)),
         )
 
     def _most_prominent(self, photo_rgb: NDArray[np.uint8]) -> Pose:
@@ -65,9 +70,10 @@ class PersonFinder:
         raise PhotoRejected(RejectionReason.NO_PERSON)
 
     def _only_person(self, photo_rgb: NDArray[np.uint8], first: Pose) -> Pose:
-        if has_second_face(first, self._detector.faces(photo_rgb)):
-            raise PhotoRejected(RejectionReason.SEVERAL_PEOPLE)
         without_first, painted = paint_over(photo_rgb, first.mask)
+        faces = self._detector.faces(photo_rgb) + self._detector.faces(without_first)
+        if has_second_face(first, faces, painted):
+            raise PhotoRejected(RejectionReason.SEVERAL_PEOPLE)
         second = self._detector.pose(without_first)
         if second is None or not is_convincing_second(first, second, painted):
             return first
@@ -78,7 +84,12 @@ class PersonFinder:
 
 
 def _cautions(
-    photo_rgb: NDArray[np.uint8], view: View, landmarks_px: NDArray[np.float64], mask: NDArray[np.float32]
+    photo_rgb: NDArray[np.uint8],
+    view: View,
+    landmarks_px: NDArray[np.float64],
+    mask: NDArray[np.float32],
+    *,
+    dark: bool,
 ) -> Iterator[WarningReason]:
     if view is View.FRONT:
         if has_hands_on_hips(landmarks_px):
@@ -87,7 +98,7 @@ def _cautions(
             yield WarningReason.ARMS_AGAINST_TRUNK
         if has_loose_clothes(landmarks_px, mask):
             yield WarningReason.LOOSE_CLOTHES
-    if is_dark(photo_rgb):
+    if dark:
         yield WarningReason.TOO_DARK
     if is_blurred(photo_rgb, mask):
         yield WarningReason.BLURRED
