@@ -137,9 +137,8 @@ def _beside_background(
     canvas = np.full((height, width), 1, dtype=np.uint8)
     fixed_point = 4
     segments = np.stack([start, end], axis=1) + (margin - 0.5)
-    cv2.polylines(
-        canvas, list(np.rint(segments * 2**fixed_point).astype(np.int32)), False, 0, 1, cv2.LINE_4, fixed_point
-    )
+    lines = list(np.rint(segments * 2**fixed_point).astype(np.int32))
+    cv2.polylines(canvas, lines, False, (0.0,), 1, cv2.LINE_4, fixed_point)
     count, cells = cv2.connectedComponents(canvas, connectivity=4, ltype=cv2.CV_16U)
 
     def cell_at(points: FloatArray) -> NDArray[np.uint16]:
