@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from bench.people.bodies import BodyModel, Dimensions, Shape, fit_shape
 from bench.people.clothing import Outfit
 from bench.people.looks import HAIR_COLOURS, SKIN_TONES, Look
-from bench.people.posing import Arm, Pose
+from bench.people.posing import HAND_ON_HIP, Arm, Pose
 from bench.people.shots import Camera, Figure, Finish, Light, Room, Shot, frame
 
 SIDE_ARM = Arm(out_deg=9.0, forward_deg=12.0, forearm_out_deg=6.0, forearm_forward_deg=24.0)
 SIDE_POSE = Pose(left_arm=SIDE_ARM, right_arm=SIDE_ARM)
 WOMAN = Dimensions("female", 31, 1680, 64.0, 950, 780, 1000, 590, 780)
 MAN = Dimensions("male", 44, 1810, 92.0, 1080, 985, 1070, 620, 850)
+SMALL = Finish(width_px=540, height_px=720, jpeg_quality=80)
 
 
 @dataclass(frozen=True)
@@ -44,60 +45,60 @@ def sample_shots(model: BodyModel) -> list[NamedShot]:
 
 def fixture_shots(model: BodyModel) -> list[NamedShot]:
     """The photos of the tests: a good pair, and one photo for each thing that can be wrong."""
-    woman, man = _woman(model), _man(model)
+    return [*_man_fixtures(model), *_woman_fixtures(model)]
+
+
+def _man_fixtures(model: BodyModel) -> list[NamedShot]:
+    man, woman = _man(model), _woman(model)
+    camera = frame(Camera(vertical_fov_deg=58.0, height_m=1.4, x_m=-0.06), 1.81, fill=0.82)
+    room = Room(wall_colour=(0.62, 0.68, 0.72), floor="carpet", floor_colour=(0.5, 0.48, 0.45))
+    good = Shot((man,), camera, Light(key_side=0.6), room, Finish(jpeg_quality=82))
+    aside = replace(man, pose=SIDE_POSE, facing_deg=-92.0)
+    hoodie = Outfit(top="hoodie", bottom="loose_trousers", top_colour=(0.4, 0.42, 0.45), bottom_colour=(0.2, 0.22, 0.3))
+    beside = replace(man, x_m=0.42, y_m=0.1), replace(woman, x_m=-0.42)
+    wide_camera = frame(Camera(vertical_fov_deg=58.0, height_m=1.3), 1.81, fill=0.72)
+    gloom = Light(key_strength=0.5, key_side=0.6, exposure_stops=-4.0)
+    shots = {
+        "man-front": ("a man from the front, nothing wrong", good),
+        "man-side": ("the same man from his left side, nothing wrong", replace(good, figures=(aside,))),
+        "two-people": (
+            "a man and a woman side by side; the truth is the man's",
+            replace(good, figures=beside, camera=wide_camera, finish=SMALL),
+        ),
+        "dark": ("a man in a very dark room", replace(good, light=gloom, finish=replace(SMALL, noise=3.0))),
+        "blurred": ("a man, out of focus", replace(good, finish=replace(SMALL, blur_px=4.0))),
+        "hoodie": (
+            "a man in a hoodie and wide trousers",
+            replace(good, figures=(replace(man, outfit=hoodie),), finish=SMALL),
+        ),
+    }
+    return [NamedShot(name, shows, MAN, shot) for name, (shows, shot) in shots.items()]
+
+
+def _woman_fixtures(model: BodyModel) -> list[NamedShot]:
+    woman = _woman(model)
+    camera = frame(Camera(vertical_fov_deg=56.0, height_m=1.1, x_m=0.05), 1.68, fill=0.8)
+    room = Room(wall_colour=(0.8, 0.76, 0.7), floor="tiles", floor_colour=(0.75, 0.72, 0.68))
+    good = Shot((woman,), camera, Light(), room, SMALL)
     hanging = Arm(out_deg=2.0, forward_deg=0.0, forearm_out_deg=-1.0, forearm_forward_deg=4.0)
     arms_in = Pose(left_arm=hanging, right_arm=hanging, keep_arms_clear=False)
     on_hips = Pose(left_arm=HAND_ON_HIP, right_arm=HAND_ON_HIP, keep_arms_clear=False)
-    man_camera = frame(Camera(vertical_fov_deg=58.0, height_m=1.4, x_m=-0.06), 1.81, fill=0.82)
-    woman_camera = frame(Camera(vertical_fov_deg=56.0, height_m=1.1, x_m=0.05), 1.68, fill=0.8)
-    man_room = Room(wall="paint", wall_colour=(0.62, 0.68, 0.72), floor="carpet", floor_colour=(0.5, 0.48, 0.45))
-    woman_room = Room(wall_colour=(0.8, 0.76, 0.7), floor="tiles", floor_colour=(0.75, 0.72, 0.68))
-    pair = Finish(jpeg_quality=82)
-    small = Finish(width_px=540, height_px=720, jpeg_quality=80)
-    of_man = Shot((man,), man_camera, Light(key_side=0.6), man_room, pair)
-    of_woman = Shot((woman,), woman_camera, Light(), woman_room, small)
     dress = Outfit(top="t_shirt", bottom="wide_dress", top_colour=(0.5, 0.2, 0.28))
-    hoodie = Outfit(top="hoodie", bottom="loose_trousers", top_colour=(0.4, 0.42, 0.45), bottom_colour=(0.2, 0.22, 0.3))
-    beside = replace(man, x_m=0.42, y_m=0.1), replace(woman, x_m=-0.42)
-    two_camera = frame(Camera(vertical_fov_deg=58.0, height_m=1.3), 1.81, fill=0.72)
-    close = Camera(vertical_fov_deg=56.0, height_m=1.3, distance_m=1.55, aim_z_m=1.17)
-    low = Camera(vertical_fov_deg=56.0, height_m=0.9, distance_m=1.9, aim_z_m=0.5)
+    above_knees = Camera(vertical_fov_deg=56.0, height_m=1.3, distance_m=1.55, aim_z_m=1.17)
+    below_chin = Camera(vertical_fov_deg=56.0, height_m=0.9, distance_m=1.9, aim_z_m=0.5)
 
-    def woman_as(figure: Figure) -> Shot:
-        return replace(of_woman, figures=(figure,))
+    def with_woman(figure: Figure) -> Shot:
+        return replace(good, figures=(figure,))
 
-    return [
-        NamedShot("man-front", "a man from the front, nothing wrong", MAN, of_man),
-        NamedShot(
-            "man-side",
-            "the same man from his left side, nothing wrong",
-            MAN,
-            replace(of_man, figures=(replace(man, pose=SIDE_POSE, facing_deg=-92.0),)),
-        ),
-        NamedShot("turned-away", "a woman with her back to the camera", WOMAN, woman_as(replace(woman, facing_deg=180.0))),
-        NamedShot(
-            "two-people",
-            "a man and a woman side by side; the truth is the man's",
-            MAN,
-            Shot(beside, two_camera, Light(), man_room, small),
-        ),
-        NamedShot("hands-on-hips", "a woman with both hands on her hips", WOMAN, woman_as(replace(woman, pose=on_hips))),
-        NamedShot("arms-against-trunk", "a woman with her arms hanging close", WOMAN, woman_as(replace(woman, pose=arms_in))),
-        NamedShot("cut-at-knees", "a woman whose legs leave the picture at the knees", WOMAN, replace(of_woman, camera=close)),
-        NamedShot("cut-at-head", "a woman whose head is outside the picture", WOMAN, replace(of_woman, camera=low)),
-        NamedShot(
-            "dark",
-            "a man in a very dark room",
-            MAN,
-            replace(of_man, light=Light(key_strength=0.5, exposure_stops=-4.0), finish=replace(small, noise=3.0)),
-        ),
-        NamedShot("blurred", "a man, the camera shaken", MAN, replace(of_man, finish=replace(small, blur_px=5.0))),
-        NamedShot("wide-dress", "a woman in a wide dress", WOMAN, woman_as(replace(woman, outfit=dress))),
-        NamedShot(
-            "hoodie", "a man in hoodie and wide trousers", MAN,
-            replace(of_man, figures=(replace(man, outfit=hoodie),), finish=small),
-        ),
-    ]  # fmt: skip
+    shots = {
+        "turned-away": ("a woman with her back to the camera", with_woman(replace(woman, facing_deg=180.0))),
+        "hands-on-hips": ("a woman with both hands on her hips", with_woman(replace(woman, pose=on_hips))),
+        "arms-against-trunk": ("a woman with her arms hanging close", with_woman(replace(woman, pose=arms_in))),
+        "cut-at-knees": ("a woman whose legs leave the picture at the knees", replace(good, camera=above_knees)),
+        "cut-at-head": ("a woman whose head is outside the picture", replace(good, camera=below_chin)),
+        "wide-dress": ("a woman in a wide dress", with_woman(replace(woman, outfit=dress))),
+    }
+    return [NamedShot(name, shows, WOMAN, shot) for name, (shows, shot) in shots.items()]
 
 
 def _woman(model: BodyModel) -> Figure:
