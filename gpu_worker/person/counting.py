@@ -28,7 +28,7 @@ PLAUSIBLE_TRUNK_RATIO = (0.18, 0.50)
 # A second face at the outline belongs to someone touching the shopper. The network's boxes are 0.2 to 0.4 trunk
 # lengths wide for a head as near as the shopper's; prints on clothes lie close to the middle of the trunk.
 CONVINCING_FACE_SCORE = 0.6
-SMALLEST_FACE_TRUNK_RATIO = 0.12
+FACE_TRUNK_RATIO = (0.12, 0.80)
 OWN_HEAD_TRUNK_RATIO = 0.35
 PRINT_TRUNK_RATIO = 0.40
 
@@ -80,9 +80,10 @@ def has_second_face(first: Pose, faces: Sequence[Face], painted: NDArray[np.bool
     trunk = trunk_length_px(first.landmarks_px)
     own = first.landmarks_px[Landmark.NOSE : Landmark.MOUTH_RIGHT + 1].mean(axis=0)
     shoulders, hips = (landmark_middle_px(first.landmarks_px, joint) for joint in ("SHOULDER", "HIP"))
+    least, most = FACE_TRUNK_RATIO
     return any(
         face.score >= CONVINCING_FACE_SCORE
-        and face.size_px >= SMALLEST_FACE_TRUNK_RATIO * trunk
+        and least * trunk <= face.size_px <= most * trunk
         and _distance(face, own) >= OWN_HEAD_TRUNK_RATIO * trunk
         and _distance_to_segment(face, shoulders, hips) >= PRINT_TRUNK_RATIO * trunk
         and _touches(face, painted)
