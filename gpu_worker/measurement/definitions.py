@@ -90,7 +90,7 @@ _WHOLE, _HEAD, _TRUNK, _ARM, _LEG = BodyPart.WHOLE, BodyPart.HEAD, BodyPart.TRUN
 
 # fmt: off
 _ENTRIES = (
-    _length(_Key.HEIGHT, "Height", "5.1.1", _HEIGHT, _WHOLE,
+    _length(_Key.HEIGHT, "Height", None, _HEIGHT, _WHOLE,
             "Floor to crown.", lengths.height),
     _girth(_Key.CHEST_GIRTH, "Chest or bust girth", "5.3.4", _TRUNK,
            "Horizontal, at the level of the bust points; arms left out.", girths.chest),
