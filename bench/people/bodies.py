@@ -164,8 +164,8 @@ def neutral_phenotypes() -> dict[str, float]:
 
 
 def age_phenotype(age_years: float) -> float:
-    """Anny's age parameter: 2/3 at 25 years, 1 at 90, linear between."""
-    return 2 / 3 + (age_years - 25) / 65 / 3
+    """Anny's age parameter of an adult: 2/3 up to 25 years, 1 at 90, linear between; below 2/3 lies a child's build."""
+    return 2 / 3 + max(age_years - 25, 0) / 65 / 3
 
 
 def volume_m3(vertices_m: FloatArray, faces: IndexArray) -> float:

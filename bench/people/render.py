@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
-from bench.people.bodies import BodyModel, RestBody, dimensions_of
+from bench.people.bodies import BodyModel, RestBody, dimensions_of, read_ansur
 from bench.people.cast import NamedShot, fixture_shots, sample_shots
-from bench.people.finishing import develop
-from bench.people.scene import render
+from bench.people.figures import joints_px
+from bench.people.finishing import develop, distort
+from bench.people.scene import render, render_mask
+from bench.people.shots import Shot
+from bench.people.variations import Subject, View, draw_photos, draw_subjects
 
 LOG = logging.getLogger("bench.people")
 
@@ -74,6 +79,35 @@ def _fixture_entry(model: BodyModel, named: NamedShot) -> dict[str, Any]:
     return {"made_by": f"python -m bench.people.render fixtures --only {named.name}"} | describe(model, named)
 
 
+def write_random(model: BodyModel, options: argparse.Namespace) -> None:
+    """`count` people after ANSUR II subjects, three photos each, and truth.json; photos already there are kept."""
+    people = read_ansur(options.ansur)
+    subjects = draw_subjects(people, options.count, np.random.default_rng(options.seed))
+    truth: dict[str, Any] = {}
+    for place, subject in enumerate(subjects):
+        # A generator of its own for each person: asking for more people leaves the first ones unchanged in kind.
+        photos = draw_photos(model, subject, np.random.default_rng((options.seed, subject.number)))
+        name = f"{place:03d}"
+        entry = _person_entry(model, subject, photos)
+        truth[name] = entry
+        for view, shot in photos.items():
+            named = NamedShot(f"{name}-{view}", view, subject.dimensions, shot)
+            if not (options.out / f"{named.name}.jpg").exists():
+                write_photo(model, named, options.out)
+            if options.masks:
+                mask = distort(render_mask(model, shot), shot.finish.lens_distortion)
+                Image.fromarray(mask).save(options.out / f"{named.name}-mask.png")
+        _write_json(options.out / "truth.json", truth)
+
+
+def _person_entry(model: BodyModel, subject: Subject, photos: Mapping[View, Shot]) -> dict[str, Any]:
+    shape = photos["front"].figures[0].shape
+    who = {"sex": subject.dimensions.sex, "age": subject.dimensions.age_years} | truth_cm(model, model.rest(shape))
+    drawn = {"ansur_number": subject.number, "half": subject.half, "difficulties": sorted(subject.difficulties)}
+    shots = {view: {"joints_px": joints_px(model, shot), "shot": shot.to_json()} for view, shot in photos.items()}
+    return who | drawn | {"photos": shots}
+
+
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -87,6 +121,12 @@ def main(arguments: Iterable[str] | None = None) -> int:
     fixtures = commands.add_parser("fixtures", help="the photos of the tests")
     fixtures.add_argument("--out", type=Path, default=Path("tests/fixtures/people"))
     fixtures.add_argument("--only", nargs="*", default=[], metavar="NAME")
+    crowd = commands.add_parser("random", help="people after ANSUR II subjects, for the accuracy benchmark")
+    crowd.add_argument("--count", type=int, required=True)
+    crowd.add_argument("--seed", type=int, default=0)
+    crowd.add_argument("--ansur", type=Path, default=Path("../shared/data/ansur2"), help="folder of the two tables")
+    crowd.add_argument("--masks", action="store_true", help="also write the exact outline of each person")
+    crowd.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(None if arguments is None else list(arguments))
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -95,8 +135,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
     model = BodyModel()
     if options.command == "sample":
         write_sample(model, options.out)
-    else:
+    elif options.command == "fixtures":
         write_fixtures(model, options.out, options.only)
+    else:
+        write_random(model, options)
     return 0
 
 
