@@ -204,7 +204,9 @@ def dimensions_of(model: BodyModel, body: RestBody) -> dict[str, float]:
     legs = model.weight_of("upperleg", "lowerleg") > 0.5
     waist_level = vertices[model.waist_vertices, 2].mean()
     crotch_level = vertices[model.crotch_vertex, 2]
-    buttocks = (vertices[:, 2] > crotch_level) & (vertices[:, 2] < waist_level) & (model.arm_weight < 0.5)
+    # Above half-way to the waist the back of a heavy body can stand out further than the buttocks do.
+    top = (crotch_level + waist_level) / 2
+    buttocks = (vertices[:, 2] > crotch_level) & (vertices[:, 2] < top) & (model.arm_weight < 0.5)
     hip_level = vertices[np.flatnonzero(buttocks)[vertices[buttocks, 1].argmax()], 2]
     left_leg = model.faces[(legs[model.faces] & (vertices[model.faces, 0] > 0)).all(axis=1)]
     return {

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from bench.people.bodies import (
     draw_character,
     fit_shape,
     horizontal_girth_m,
+    read_ansur,
     volume_m3,
 )
 
@@ -60,3 +63,13 @@ def test_fitted_body_has_the_dimensions_asked_for(body_model: BodyModel, wanted:
     for name, tolerance in (("stature_mm", 3), ("mass_kg", 0.5), ("chest_mm", 10), ("waist_mm", 10), ("hip_mm", 10)):
         assert found[name] == pytest.approx(getattr(wanted, name), abs=tolerance), name
     assert shape.local_changes["l-upperarm-fat-incr"] == character.local_changes["l-upperarm-fat-incr"]
+
+
+@pytest.mark.shared
+def test_ansur_is_read_whole_and_in_its_units() -> None:
+    folder = Path(__file__).parents[4] / "shared" / "data" / "ansur2"
+    if not folder.exists():
+        pytest.skip("../shared is not beside this checkout")
+    people = read_ansur(folder)
+    assert [sum(person.sex == sex for person in people) for sex in ("female", "male")] == [1986, 4082]
+    assert all(35 < person.mass_kg < 150 and 1400 < person.stature_mm < 2100 for person in people)
