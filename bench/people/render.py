@@ -80,24 +80,29 @@ def _fixture_entry(model: BodyModel, named: NamedShot) -> dict[str, Any]:
 
 
 def write_random(model: BodyModel, options: argparse.Namespace) -> None:
-    """`count` people after ANSUR II subjects, three photos each, and truth.json; photos already there are kept."""
+    """`count` people after ANSUR II subjects, three photos each, and truth.json.
+
+    A photo already there is kept if truth.json says that it was made from the very same shot.
+    """
     people = read_ansur(options.ansur)
-    subjects = draw_subjects(people, options.count, np.random.default_rng(options.seed))
+    truth_path = options.out / "truth.json"
+    before = json.loads(truth_path.read_text(encoding="utf-8")) if truth_path.exists() else {}
     truth: dict[str, Any] = {}
-    for place, subject in enumerate(subjects):
-        # A generator of its own for each person: asking for more people leaves the first ones unchanged in kind.
+    for place, subject in enumerate(draw_subjects(people, options.count, np.random.default_rng(options.seed))):
+        # A generator of their own: nobody's photos depend on who was drawn before them.
         photos = draw_photos(model, subject, np.random.default_rng((options.seed, subject.number)))
         name = f"{place:03d}"
-        entry = _person_entry(model, subject, photos)
-        truth[name] = entry
+        truth[name] = json.loads(json.dumps(_person_entry(model, subject, photos)))
         for view, shot in photos.items():
             named = NamedShot(f"{name}-{view}", view, subject.dimensions, shot)
-            if not (options.out / f"{named.name}.jpg").exists():
+            made_before = before.get(name, {}).get("photos", {}).get(view) == truth[name]["photos"][view]
+            if not made_before or not (options.out / f"{named.name}.jpg").exists():
                 write_photo(model, named, options.out)
-            if options.masks:
-                mask = distort(render_mask(model, shot), shot.finish.lens_distortion)
-                Image.fromarray(mask).save(options.out / f"{named.name}-mask.png")
-        _write_json(options.out / "truth.json", truth)
+            mask_path = options.out / f"{named.name}-mask.png"
+            if options.masks and not (made_before and mask_path.exists()):
+                Image.fromarray(distort(render_mask(model, shot), shot.finish.lens_distortion)).save(mask_path)
+        _write_json(truth_path, before | truth)
+    _write_json(truth_path, truth)
 
 
 def _person_entry(model: BodyModel, subject: Subject, photos: Mapping[View, Shot]) -> dict[str, Any]:
