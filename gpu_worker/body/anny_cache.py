@@ -8,6 +8,8 @@ back takes milliseconds and needs numpy alone.
 import logging
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,9 @@ LOCAL_CHANGES: tuple[str, ...] = (
 
 _HIDDEN_PARTS = ("mouth_cavity", "tongue", "eye_back.L", "eye_back.R", "eye_cavity.L", "eye_cavity.R")
 
+# What reading raises where the file is not what we wrote: a full disk, a copy that was cut short.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError)
+
 _log = logging.getLogger(__name__)
 
 
@@ -111,10 +116,18 @@ def load_tables(cache_dir: Path | None = None, *, announce: Callable[[str], None
     """
     directory = cache_dir or default_cache_dir()
     path = directory / f"anny-{ANNY_VERSION}-{FORMAT_VERSION}.npz"
-    if not path.exists():
+    try:
+        return _read(path)
+    except FileNotFoundError:
         announce("Preparing the body model; this happens once and takes about a minute.")
-        _write_atomically(path, _build_tables())
-    with np.load(path, allow_pickle=False) as archive:
+    except _DAMAGE:
+        announce("The prepared body model is damaged. Preparing it again; this takes about a minute.")
+    _write_atomically(path, _build_tables())
+    return _read(path)
+
+
+def _read(path: Path) -> AnnyTables:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return AnnyTables(**{name: archive[name] for name in AnnyTables.__dataclass_fields__})
 
 
@@ -128,6 +141,8 @@ def _write_atomically(path: Path, tables: AnnyTables) -> None:
         except BaseException:
             Path(partial.name).unlink(missing_ok=True)
             raise
+    # Temporary files are their owner's alone; an image baked by root is read by others.
+    Path(partial.name).chmod(0o644)
     Path(partial.name).replace(path)
 
 
