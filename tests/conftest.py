@@ -1,5 +1,8 @@
 """What tests of several folders share: the body model and the pipeline, loaded once a process."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from gpu_worker.body.anny_cache import load_tables
@@ -8,6 +11,10 @@ from gpu_worker.pipeline import AvatarPipeline
 
 # Tests that load something heavy run in one process each, so that it is loaded (or built) once.
 _GROUP_OF_FIXTURE = {"pipeline": "pipeline", "torch_anny": "torch_anny", "body_model": "torch_anny"}
+
+
+# Where Anny itself keeps what it builds, 1.7 GB: in the checkout, so that `make clean` removes it.
+os.environ.setdefault("ANNY_CACHE_DIR", str(Path(__file__).resolve().parent.parent / "build" / "anny"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

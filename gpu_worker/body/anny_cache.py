@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -132,32 +133,40 @@ def _read(path: Path) -> AnnyTables:
 
 
 def _write_atomically(path: Path, tables: AnnyTables) -> None:
+    # The stub of savez gives its flag a name that unpacked arrays might carry.
+    arrays: dict[str, Any] = {name: getattr(tables, name) for name in AnnyTables.__dataclass_fields__}
+    archive = BytesIO()
+    np.savez(archive, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as partial:
-        try:
-            # The stub of savez gives its flag a name that unpacked arrays might carry.
-            arrays: dict[str, Any] = {name: getattr(tables, name) for name in AnnyTables.__dataclass_fields__}
-            np.savez(partial, **arrays)
-        except BaseException:
-            Path(partial.name).unlink(missing_ok=True)
-            raise
-    # Temporary files are their owner's alone; an image baked by root is read by others.
-    Path(partial.name).chmod(0o644)
-    Path(partial.name).replace(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(archive.getbuffer())
+        # Temporary files are their owner's alone; an image baked by root is read by others.
+        partial.chmod(0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _build_tables() -> AnnyTables:
+    import anny.paths
+
+    callers_cache = anny.paths.get_anny_cache_path()
     # Anny caches about 1 GB of intermediate tensors that nobody needs once ours are written.
     with tempfile.TemporaryDirectory(prefix="anny-build-") as scratch:
-        import anny.paths
-
         anny.paths.set_anny_cache_path(scratch)
-        model = anny.Anny(
-            local_changes=list(LOCAL_CHANGES),
-            phenotypes="all",
-            phenotype_blendshapes="original",
-            skinning_method="lbs",  # the only one that compiles nothing
-        )
+        try:
+            model = anny.Anny(
+                local_changes=list(LOCAL_CHANGES),
+                phenotypes="all",
+                phenotype_blendshapes="original",
+                skinning_method="lbs",  # the only one that compiles nothing
+            )
+        finally:
+            anny.paths.set_anny_cache_path(callers_cache)
         return _extract(model)
 
 
