@@ -187,8 +187,8 @@ class TestTheSample:
     ids=lambda names: "without-" + "-".join(sorted(names)),
 )
 def test_all_but_the_height_may_be_left_out(pipeline: AvatarPipeline, anny: AnnyModel, left_out: set[str]) -> None:
-    nothing: dict[str, Any] = dict.fromkeys(left_out)
-    request = replace(sample_request(), **nothing)
+    changes: dict[str, Any] = {name: None for name in left_out}
+    request = replace(sample_request(), **changes)
     made = pipeline.run(request)
     check_complete(made, anny, request)
     told = report(made)["inputs"]
