@@ -92,6 +92,12 @@ def test_a_changed_byte_is_refused_or_changes_nothing(anny: AnnyModel, content: 
     assert body.vertices_m.tobytes() == read_body_file(content, anny).vertices_m.tobytes()
 
 
+def test_parameters_in_another_order_are_refused(anny: AnnyModel, content: bytes) -> None:
+    names = anny.shape_space(gender=1.0, age_years=33.0).parameter_names
+    with pytest.raises(UnknownBodyFile, match="other parameters"):
+        read_body_file(altered(content, parameter_names=names[::-1]), anny)
+
+
 def altered(content: bytes, **arrays: object) -> bytes:
     with np.load(BytesIO(content), allow_pickle=False) as archive:
         kept = {name: archive[name] for name in archive.files}

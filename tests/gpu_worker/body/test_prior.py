@@ -44,6 +44,7 @@ def test_every_fact_told_leaves_less_uncertain(prior: AnnyPrior, sex: Sex) -> No
     for less, more in ((height_alone, and_weight), (and_weight, and_age)):
         gained = less.parameters.covariance - more.parameters.covariance
         assert np.linalg.eigvalsh(gained).min() > -1e-6
+        assert np.trace(gained) > 1e-3
         assert (variances(more) <= variances(less) + 1e-6).all()
     waist = list(MeasurementKey).index(MeasurementKey.WAIST_GIRTH)
     assert variances(and_weight)[waist] < 0.6 * variances(height_alone)[waist]
