@@ -98,11 +98,20 @@ def _sighting(
     fine = rasterize_mask(_SAMPLES * vertices_px, faces, (_SAMPLES * WIDTH_PX, _SAMPLES * HEIGHT_PX))
     mask = cv2.resize(fine, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     keypoints_px = dict(zip(space.topology.keypoint_names, seen.pixels(rest)[vertex_count:], strict=True))
-    landmarks_px, visibility = np.zeros((33, 2)), np.zeros(33)
+    landmarks_px = _landmarks(keypoints_px) + rng.normal(scale=_LANDMARK_NOISE_PX, size=(33, 2))
+    return Sighting(view, (HEIGHT_PX, WIDTH_PX), Person(landmarks_px, np.ones(33), mask, ()))
+
+
+def _landmarks(keypoints_px: dict[str, FloatArray]) -> FloatArray:
+    """(33, 2) in MediaPipe's order. The body model knows neither mouth nor knuckles: they go near the nose, and as far
+    beyond the wrist as a hand is long (a little over a third of the forearm)."""
+    landmarks_px = np.tile(keypoints_px["nose"], (33, 1))
     for name, index in MEDIAPIPE_INDEX.items():
-        landmarks_px[index] = keypoints_px[name] + rng.normal(scale=_LANDMARK_NOISE_PX, size=2)
-        visibility[index] = 1.0
-    return Sighting(view, (HEIGHT_PX, WIDTH_PX), Person(landmarks_px, visibility, mask, ()))
+        landmarks_px[index] = keypoints_px[name]
+    for side, knuckles in (("left", (17, 19, 21)), ("right", (18, 20, 22))):
+        elbow, wrist = keypoints_px[f"{side}_elbow"], keypoints_px[f"{side}_wrist"]
+        landmarks_px[list(knuckles)] = wrist + 0.37 * (wrist - elbow)
+    return landmarks_px
 
 
 def _placed(
