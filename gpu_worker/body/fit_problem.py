@@ -286,7 +286,7 @@ class Problem:
         shares = np.minimum(lengths / (OUTLINE_SPACING * seen.person_height_px), 2.0)
         weights = np.ones(len(matches.model))
         weights[: matches.from_model] = shares[matches.model[: matches.from_model]]
-        weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model]
+        weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model] * seen.of_body[matches.image]
         return 0.5 * weights
 
 
