@@ -1,0 +1,196 @@
+"""The wire contract between the control plane and the GPU worker: what a job is, what it reports and what it answers."""
+
+import math
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, HttpUrl, model_validator
+
+from shared.measurements import MeasurementKey
+from shared.rejections import RejectionReason, WarningReason
+
+CONTRACT_VERSION = 1
+"""Raised whenever an older worker or an older API would misread the other; a worker refuses a version it does not know."""
+
+MIN_HEIGHT_CM, MAX_HEIGHT_CM = 120.0, 230.0
+MIN_WEIGHT_KG, MAX_WEIGHT_KG = 25.0, 300.0
+MIN_AGE_YEARS, MAX_AGE_YEARS = 13.0, 110.0
+MAX_PHOTO_BYTES = 25 * 1024 * 1024
+
+
+class WireModel(BaseModel):
+    """A message on the wire: unknown fields are refused and a message never changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sex(StrEnum):
+    """The sex a shopper gives for the body model; optional, never inferred from a photo by us."""
+
+    FEMALE = "female"
+    MALE = "male"
+
+
+class PhotoView(StrEnum):
+    """Which photo of the shopper this is."""
+
+    FRONT = "front"
+    SIDE = "side"
+
+
+class Stage(StrEnum):
+    """What the worker is doing, in the order in which it happens."""
+
+    FETCH = "fetch"
+    DECODE = "decode"
+    PERSON = "person"
+    BODY = "body"
+    MEASURE = "measure"
+    GLB = "glb"
+    UPLOAD = "upload"
+
+
+class OutputFile(StrEnum):
+    """A file the worker writes for an avatar. The name is also the last part of its object key, so a rerun overwrites."""
+
+    GLB = "avatar.glb"
+    MEASUREMENTS = "measurements.json"
+    BODY = "body.npz"
+    PREVIEW = "preview.png"
+    OVERLAY_FRONT = "overlay-front.png"
+    OVERLAY_SIDE = "overlay-side.png"
+    RESULT = "result.json"
+
+
+OUTPUT_CONTENT_TYPES: dict[OutputFile, str] = {
+    OutputFile.GLB: "model/gltf-binary",
+    OutputFile.MEASUREMENTS: "application/json",
+    OutputFile.BODY: "application/octet-stream",
+    OutputFile.PREVIEW: "image/png",
+    OutputFile.OVERLAY_FRONT: "image/png",
+    OutputFile.OVERLAY_SIDE: "image/png",
+    OutputFile.RESULT: "application/json",
+}
+
+STAGE_START_PERCENT: dict[Stage, int] = {
+    Stage.FETCH: 0,
+    Stage.DECODE: 5,
+    Stage.PERSON: 10,
+    Stage.BODY: 25,
+    Stage.MEASURE: 80,
+    Stage.GLB: 85,
+    Stage.UPLOAD: 95,
+}
+"""How much of the whole job is done when a stage begins; 100 is kept for the terminal state."""
+
+
+def overall_percent(stage: Stage, fraction: float) -> int:
+    """Progress of the whole job in percent [0, 99], from how much of one stage is done (clipped to [0, 1])."""
+    starts = list(STAGE_START_PERCENT.values()) + [100]
+    position = list(STAGE_START_PERCENT).index(stage)
+    start, end = starts[position], starts[position + 1]
+    done = 0.0 if math.isnan(fraction) else min(max(fraction, 0.0), 1.0)
+    return min(99, int(start + (end - start) * done))
+
+
+class BodyFacts(WireModel):
+    """What the shopper says about their body."""
+
+    height_cm: Annotated[FiniteFloat, Field(ge=MIN_HEIGHT_CM, le=MAX_HEIGHT_CM)]
+    weight_kg: Annotated[FiniteFloat, Field(ge=MIN_WEIGHT_KG, le=MAX_WEIGHT_KG)] | None = None
+    sex: Sex | None = None
+    age_years: Annotated[FiniteFloat, Field(ge=MIN_AGE_YEARS, le=MAX_AGE_YEARS)] | None = None
+
+
+class SignedUpload(WireModel):
+    """One signed request that stores one object."""
+
+    url: HttpUrl
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str] = {}
+
+
+class ProgressChannel(WireModel):
+    """Where the worker reports progress; the URL ends in this attempt's unguessable token."""
+
+    url: HttpUrl
+
+
+class AvatarJob(WireModel):
+    """The input of an avatar job: everything the worker may touch, and nothing else."""
+
+    contract_version: Literal[1] = CONTRACT_VERSION
+    kind: Literal["avatar"] = "avatar"
+    job_id: UUID
+    attempt: Annotated[int, Field(ge=1)]
+    facts: BodyFacts
+    photos: dict[PhotoView, HttpUrl]
+    uploads: dict[OutputFile, SignedUpload]
+    progress: ProgressChannel
+
+    @model_validator(mode="after")
+    def _every_file_has_a_place(self) -> "AvatarJob":
+        required = {OutputFile.GLB, OutputFile.MEASUREMENTS, OutputFile.BODY, OutputFile.RESULT}
+        if missing := required - self.uploads.keys():
+            raise ValueError(f"uploads lack {', '.join(sorted(missing))}")
+        return self
+
+
+class ProgressReport(WireModel):
+    """One message on the progress channel. `sequence` grows by one within an attempt; a smaller one is stale."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    sequence: Annotated[int, Field(ge=0, le=1_000_000)]
+    stage: Stage
+    percent: Annotated[int, Field(ge=0, le=99)]
+
+
+class Verdict(StrEnum):
+    """What the control plane tells a worker that reports progress."""
+
+    CONTINUE = "continue"
+    FINISHED = "finished"
+    """The result of this job already lies in storage: answer that one and do no work."""
+    STOP = "stop"
+    """Nobody waits for this attempt any more: it was superseded or its avatar deleted."""
+
+
+class ProgressAnswer(WireModel):
+    """The control plane's answer to a progress report."""
+
+    verdict: Verdict
+    result_url: HttpUrl | None = None
+    """A signed URL of the result; given with `finished` only."""
+
+
+class Measurement(WireModel):
+    """One measurement and how far off it may be: nine in ten lie within `error_p90`, same unit as the key says."""
+
+    value: FiniteFloat
+    error_p90: Annotated[FiniteFloat, Field(ge=0)] | None = None
+
+
+class AvatarReady(WireModel):
+    """The avatar's files are all in storage."""
+
+    outcome: Literal["ready"] = "ready"
+    contract_version: Literal[1] = CONTRACT_VERSION
+    job_id: UUID
+    files: list[OutputFile]
+    measurements: dict[MeasurementKey, Measurement]
+    warnings: list[WarningReason] = []
+
+
+class AvatarRefused(WireModel):
+    """The input cannot become an avatar; the shopper is told why and what to do."""
+
+    outcome: Literal["refused"] = "refused"
+    contract_version: Literal[1] = CONTRACT_VERSION
+    job_id: UUID
+    reason: RejectionReason
+    advice: Annotated[str, Field(max_length=1000)]
+
+
+AvatarResult = Annotated[AvatarReady | AvatarRefused, Field(discriminator="outcome")]
+"""What lies in `result.json` and what the worker answers RunPod."""
