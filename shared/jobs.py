@@ -1,8 +1,8 @@
-"""The wire contract between the control plane and the GPU worker: what a job is, what it reports and what it answers."""
+"""The wire contract between the control plane and the GPU worker: what a job is, what it reports, what it answers."""
 
 import math
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, HttpUrl, model_validator
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, HttpUrl, model_v
 from shared.measurements import MeasurementKey
 from shared.rejections import RejectionReason, WarningReason
 
-CONTRACT_VERSION = 1
-"""Raised whenever an older worker or an older API would misread the other; a worker refuses a version it does not know."""
+CONTRACT_VERSION: Final = 1
+"""Raised whenever one side's older release would misread the other's newer; an unknown version is refused."""
 
 MIN_HEIGHT_CM, MAX_HEIGHT_CM = 120.0, 230.0
 MIN_WEIGHT_KG, MAX_WEIGHT_KG = 25.0, 300.0
-MIN_AGE_YEARS, MAX_AGE_YEARS = 13.0, 110.0
+MIN_AGE_YEARS, MAX_AGE_YEARS = 13, 110
 MAX_PHOTO_BYTES = 25 * 1024 * 1024
 
 
@@ -52,7 +52,7 @@ class Stage(StrEnum):
 
 
 class OutputFile(StrEnum):
-    """A file the worker writes for an avatar. The name is also the last part of its object key, so a rerun overwrites."""
+    """A file the worker writes for an avatar. Its name ends its object key too, so a second run overwrites."""
 
     GLB = "avatar.glb"
     MEASUREMENTS = "measurements.json"
@@ -87,7 +87,7 @@ STAGE_START_PERCENT: dict[Stage, int] = {
 
 def overall_percent(stage: Stage, fraction: float) -> int:
     """Progress of the whole job in percent [0, 99], from how much of one stage is done (clipped to [0, 1])."""
-    starts = list(STAGE_START_PERCENT.values()) + [100]
+    starts = [*STAGE_START_PERCENT.values(), 100]
     position = list(STAGE_START_PERCENT).index(stage)
     start, end = starts[position], starts[position + 1]
     done = 0.0 if math.isnan(fraction) else min(max(fraction, 0.0), 1.0)
@@ -100,7 +100,7 @@ class BodyFacts(WireModel):
     height_cm: Annotated[FiniteFloat, Field(ge=MIN_HEIGHT_CM, le=MAX_HEIGHT_CM)]
     weight_kg: Annotated[FiniteFloat, Field(ge=MIN_WEIGHT_KG, le=MAX_WEIGHT_KG)] | None = None
     sex: Sex | None = None
-    age_years: Annotated[FiniteFloat, Field(ge=MIN_AGE_YEARS, le=MAX_AGE_YEARS)] | None = None
+    age_years: Annotated[int, Field(ge=MIN_AGE_YEARS, le=MAX_AGE_YEARS)] | None = None
 
 
 class SignedUpload(WireModel):
@@ -141,6 +141,8 @@ class ProgressReport(WireModel):
     """One message on the progress channel. `sequence` grows by one within an attempt; a smaller one is stale."""
 
     attempt: Annotated[int, Field(ge=1)]
+    queue_job_id: Annotated[str, Field(min_length=1, max_length=200)]
+    """RunPod's id of this run, so that a dispatch whose answer was lost is found again."""
     sequence: Annotated[int, Field(ge=0, le=1_000_000)]
     stage: Stage
     percent: Annotated[int, Field(ge=0, le=99)]
@@ -189,7 +191,7 @@ class AvatarRefused(WireModel):
     contract_version: Literal[1] = CONTRACT_VERSION
     job_id: UUID
     reason: RejectionReason
-    advice: Annotated[str, Field(max_length=1000)]
+    advice: Annotated[str, Field(min_length=1, max_length=500)]
 
 
 AvatarResult = Annotated[AvatarReady | AvatarRefused, Field(discriminator="outcome")]
