@@ -143,7 +143,7 @@ class ProgressReport(WireModel):
     attempt: Annotated[int, Field(ge=1)]
     queue_job_id: Annotated[str, Field(min_length=1, max_length=200)]
     """RunPod's id of this run, so that a dispatch whose answer was lost is found again."""
-    sequence: Annotated[int, Field(ge=0, le=1_000_000)]
+    sequence: Annotated[int, Field(ge=1, le=1_000_000)]
     stage: Stage
     percent: Annotated[int, Field(ge=0, le=99)]
 
