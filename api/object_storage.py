@@ -18,7 +18,9 @@ from api.clock import Clock
 UPLOAD_URL_TTL_S = 7200
 """How long Supabase honours a signed upload URL; it cannot be chosen."""
 
+# Storage answers nearly every error with HTTP 400 and the real code, as a string, in the body.
 MISSING_STATUS = "404"
+DUPLICATE_STATUS = "409"
 LIST_PAGE = 100
 TIMEOUT_S = 20.0
 
@@ -84,9 +86,18 @@ class ObjectStorage:
             client = AsyncClient(url.rstrip("/"), key, AsyncClientOptions(httpx_client=http))
             yield cls(client, clock)
 
-    async def sign_upload(self, place: StoredObject, *, overwrite: bool) -> UploadUrl:
-        """A URL for one upload; without `overwrite`, storage refuses a second one while the object exists."""
-        options = CreateSignedUploadUrlOptions(upsert="true") if overwrite else None
+    async def sign_upload(self, place: StoredObject) -> UploadUrl | None:
+        """A URL for storing one object once; None when it is there already."""
+        try:
+            return await self._sign_upload(place, None)
+        except _AlreadyThere:
+            return None
+
+    async def sign_overwriting_upload(self, place: StoredObject) -> UploadUrl:
+        """A URL that also replaces what is there, so that work done twice leaves one result."""
+        return await self._sign_upload(place, CreateSignedUploadUrlOptions(upsert="true"))
+
+    async def _sign_upload(self, place: StoredObject, options: CreateSignedUploadUrlOptions | None) -> UploadUrl:
         expires_at = self._clock() + timedelta(seconds=UPLOAD_URL_TTL_S)
         async with _answering():
             signed = await self._storage.from_(place.bucket).create_signed_upload_url(place.key, options)
@@ -158,6 +169,10 @@ class _Missing(Exception):
     """Storage says that the object does not exist."""
 
 
+class _AlreadyThere(Exception):
+    """Storage says that the object exists."""
+
+
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
     try:
@@ -165,6 +180,8 @@ async def _answering() -> AsyncIterator[None]:
     except StorageApiError as error:
         if str(error.status) == MISSING_STATUS:
             raise _Missing from error
+        if str(error.status) == DUPLICATE_STATUS:
+            raise _AlreadyThere from error
         # The message is left out: it may quote a signed URL.
         raise StorageUnavailable(f"storage answered {error.status} {error.code}") from None
     except (StorageException, httpx.HTTPError, ValueError, KeyError) as error:

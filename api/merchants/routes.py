@@ -35,18 +35,14 @@ async def create_brand(request: CreateBrand, app: ServicesDependency) -> NewBran
     return NewBrand(**await app.merchants.create_brand(request))
 
 
-@router.get(
-    "/brands", summary="List brands", dependencies=[OperatorOnly], responses=documented(NotAuthenticated)
-)
+@router.get("/brands", summary="List brands", dependencies=[OperatorOnly], responses=documented(NotAuthenticated))
 async def list_brands(app: ServicesDependency, page: Annotated[PageQuery, Query()]) -> Page[BrandView]:
     """Newest first."""
     rows, next_cursor = await app.merchants.list_brands(page)
     return Page(items=[BrandView(**row) for row in rows], next_cursor=next_cursor)
 
 
-@router.get(
-    "/brands/{brand_id}", summary="Read a brand", responses=documented(NotAuthenticated, NotAllowed, NotFound)
-)
+@router.get("/brands/{brand_id}", summary="Read a brand", responses=documented(NotAuthenticated, NotAllowed, NotFound))
 async def get_brand(brand_id: UUID, actor: BrandActor, app: ServicesDependency) -> BrandView:
     """With the operator's key or the brand's own secret key."""
     return BrandView(**await app.merchants.get_brand(actor, brand_id))
@@ -55,9 +51,7 @@ async def get_brand(brand_id: UUID, actor: BrandActor, app: ServicesDependency) 
 @router.patch(
     "/brands/{brand_id}", summary="Change a brand", responses=documented(NotAuthenticated, NotAllowed, NotFound)
 )
-async def update_brand(
-    brand_id: UUID, request: UpdateBrand, actor: BrandActor, app: ServicesDependency
-) -> BrandView:
+async def update_brand(brand_id: UUID, request: UpdateBrand, actor: BrandActor, app: ServicesDependency) -> BrandView:
     """`allowed_origins` replaces the whole list."""
     return BrandView(**await app.merchants.update_brand(actor, brand_id, request))
 
@@ -124,10 +118,10 @@ async def create_shopper_token(
     For the same shopper again: their unexpired token as Authorization. For a user of Supabase Auth: their access token
     as Authorization and the publishable key as X-Publishable-Key.
     """
-    if shown.key is not None:
-        token = await app.merchants.admit_shopper(shown.key, origin, shown.shopper)
-    elif shown.shopper is not None and shown.shopper.brand_id is not None:
+    if shown.shopper is not None and shown.shopper.brand_id is not None:
         token = await app.merchants.renew(shown.shopper)
+    elif shown.key is not None:
+        token = await app.merchants.admit_shopper(shown.key, origin, shown.shopper)
     else:
         raise NotAuthenticated("Send the brand's publishable key.")
     return ShopperTokenView(token=token.token, expires_at=token.expires_at)

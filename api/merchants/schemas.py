@@ -12,7 +12,7 @@ from api.schemas import AnswerModel, RequestModel
 
 
 def normal_origin(text: str) -> str:
-    """The Origin header a browser sends for this. Raises ValueError unless it is https://host[:port] or a local http one."""
+    """The Origin header a browser would send. Raises ValueError unless it is https://host[:port], or http and local."""
     parts = urlsplit(text.lower().rstrip("/"))
     is_local = parts.hostname in ("localhost", "127.0.0.1")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
