@@ -35,6 +35,5 @@ def create_app(settings: StorageSettings) -> Starlette:
 
 
 if __name__ == "__main__":
-    # mypy cannot know that the environment supplies the fields.
-    settings = StorageSettings()  # type: ignore[call-arg]
+    settings = StorageSettings()
     serve(create_app(settings), port=settings.port)

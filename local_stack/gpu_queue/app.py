@@ -1,0 +1,319 @@
+"""A queue with the HTTP of RunPod's serverless API on one side and that of its workers on the other, under /v2."""
+
+import asyncio
+import json
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from local_stack.gpu_queue.jobs import Job, JobFile
+from local_stack.gpu_queue.queue import (
+    DEFAULT_EXECUTION_TIMEOUT_S,
+    DEFAULT_TTL_S,
+    Patience,
+    Queue,
+)
+
+MOST_RUN_BYTES = 10 * 1024 * 1024
+MOST_RESULT_BYTES = 20 * 1024 * 1024
+# How long a worker's request for a job, or for jobs to stop, is held open.
+LONG_POLL_S = 20.0
+TICK_S = 0.5
+WEBHOOK_TIMEOUT_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Bell:
+    """Wakes everybody who waits for a change."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait for the next ring, or so many seconds."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+
+def create_gpu_queue_app(
+    *, file: Path, key: str, clock: Callable[[], float] | None = None, patience: Patience | None = None
+) -> Starlette:
+    """Return the ASGI application; jobs are kept in `file` and `key` is asked of clients and of workers."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        jobs = JobFile(file)
+        queue = Queue(jobs, patience=patience) if clock is None else Queue(jobs, clock=clock, patience=patience)
+        app.state.queue, app.state.key, app.state.bell = queue, key, Bell()
+        async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as client:
+            loops = [
+                asyncio.create_task(_tick_for_ever(app)),
+                asyncio.create_task(_call_webhooks_for_ever(app, client)),
+            ]
+            for task in loops:
+                task.add_done_callback(_end_with)
+            try:
+                yield
+            finally:
+                for task in loops:
+                    task.cancel()
+                await asyncio.gather(*loops, return_exceptions=True)
+                jobs.close()
+
+    routes = [
+        Route("/run", run, methods=["POST"]),
+        Route("/status/{job_id}", status, methods=["GET"]),
+        Route("/cancel/{job_id}", cancel, methods=["POST"]),
+        Route("/health", health, methods=["GET"]),
+        Route("/purge-queue", purge_queue, methods=["POST"]),
+        Route("/job-take/{worker}", take_job, methods=["GET"]),
+        Route("/job-take-batch/{worker}", take_jobs, methods=["GET"]),
+        Route("/job-stop/{worker}", stop_jobs, methods=["GET"]),
+        Route("/job-done/{worker}/{job_id}", finish_job, methods=["POST"]),
+        Route("/ping/{worker}", ping, methods=["GET"]),
+    ]
+    return Starlette(routes=[Mount("/v2/{endpoint}", routes=routes)], lifespan=lifespan)
+
+
+async def run(request: Request) -> Response:
+    """Queue a job."""
+    _check_client(request)
+    body = await _body(request, MOST_RUN_BYTES)
+    if not isinstance(body.get("input"), dict):
+        _refuse(400, "input is missing or no object")
+    policy = body.get("policy") or {}
+    job = _queue(request).submit(
+        request.path_params["endpoint"],
+        json.dumps(body["input"]),
+        webhook=body.get("webhook"),
+        execution_timeout_s=_seconds(policy, "executionTimeout", DEFAULT_EXECUTION_TIMEOUT_S, least_s=5.0),
+        ttl_s=_seconds(policy, "ttl", DEFAULT_TTL_S, least_s=10.0),
+        low_priority=bool(policy.get("lowPriority", False)),
+    )
+    _bell(request).ring()
+    return JSONResponse({"id": job.id, "status": job.status.value})
+
+
+async def status(request: Request) -> Response:
+    """What became of a job; 404 half an hour after its end."""
+    _check_client(request)
+    job = _queue(request).find(request.path_params["endpoint"], request.path_params["job_id"])
+    return JSONResponse(job.describe()) if job else _unknown_job()
+
+
+async def cancel(request: Request) -> Response:
+    """End a job that has not ended."""
+    _check_client(request)
+    job = _queue(request).cancel(request.path_params["endpoint"], request.path_params["job_id"])
+    _bell(request).ring()
+    return JSONResponse({"id": job.id, "status": job.status.value}) if job else _unknown_job()
+
+
+async def health(request: Request) -> Response:
+    """How many jobs and workers there are, by state."""
+    _check_client(request)
+    return JSONResponse(_queue(request).health(request.path_params["endpoint"]))
+
+
+async def purge_queue(request: Request) -> Response:
+    """Forget the jobs that wait."""
+    _check_client(request)
+    return JSONResponse({"removed": _queue(request).purge(request.path_params["endpoint"]), "status": "completed"})
+
+
+async def take_job(request: Request) -> Response:
+    """The next job for a worker, or 204 when none came in a while."""
+    job = await _wait_for_job(request)
+    return Response(status_code=204) if job is None else _job_answer(job)
+
+
+async def take_jobs(request: Request) -> Response:
+    """Up to `batch_size` jobs for a worker."""
+    first = await _wait_for_job(request)
+    if first is None:
+        return Response(status_code=204)
+    jobs = [first]
+    endpoint, worker = request.path_params["endpoint"], request.path_params["worker"]
+    wanted = request.query_params.get("batch_size", "1")
+    while len(jobs) < (int(wanted) if wanted.isdigit() else 1) and (job := _queue(request).take(endpoint, worker)):
+        jobs.append(job)
+    return JSONResponse([{"id": job.id, "input": json.loads(job.input)} for job in jobs])
+
+
+async def stop_jobs(request: Request) -> Response:
+    """The jobs that a worker is to stop, or 204 when there was none in a while."""
+    _check_worker(request)
+    endpoint, worker = request.path_params["endpoint"], request.path_params["worker"]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LONG_POLL_S
+    while not (stops := _queue(request).stops_for(endpoint, worker)):
+        remaining_s = deadline - loop.time()
+        if remaining_s <= 0 or await request.is_disconnected():
+            return Response(status_code=204)
+        await _bell(request).wait(min(remaining_s, 1.0))
+    return JSONResponse({"jobsToStop": stops})
+
+
+async def finish_job(request: Request) -> Response:
+    """A worker's result, or its progress on the way there. The body is JSON, whatever its content type says."""
+    _check_worker(request)
+    endpoint, worker, job_id = (request.path_params[name] for name in ("endpoint", "worker", "job_id"))
+    body = await _body(request, MOST_RESULT_BYTES)
+    queue = _queue(request)
+    queue.hear_from(endpoint, worker)
+    output_json = json.dumps(body["output"]) if "output" in body else None
+    if body.get("status") == "IN_PROGRESS":
+        queue.progress(endpoint, job_id, output_json or "null")
+    else:
+        error = body.get("error")
+        queue.finish(endpoint, job_id, output_json, None if error is None else str(error))
+        _bell(request).ring()
+    return JSONResponse({})
+
+
+async def ping(request: Request) -> Response:
+    """A worker's sign of life, with the jobs it works on."""
+    _check_worker(request)
+    listed = [job_id for job_id in request.query_params.get("job_id", "").split(",") if job_id]
+    _queue(request).hear_from(request.path_params["endpoint"], request.path_params["worker"], listed)
+    return JSONResponse({})
+
+
+async def _wait_for_job(request: Request) -> Job | None:
+    _check_worker(request)
+    endpoint, worker = request.path_params["endpoint"], request.path_params["worker"]
+    queue = _queue(request)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LONG_POLL_S
+    while True:
+        queue.hear_from(endpoint, worker)
+        # A worker that hung up while it waited must not be given a job.
+        if await request.is_disconnected():
+            return None
+        if (job := queue.take(endpoint, worker)) is not None:
+            return job
+        remaining_s = deadline - loop.time()
+        if remaining_s <= 0:
+            return None
+        await _bell(request).wait(min(remaining_s, 1.0))
+
+
+async def _tick_for_ever(app: Starlette) -> NoReturn:
+    while True:
+        if app.state.queue.tick():
+            app.state.bell.ring()
+        await asyncio.sleep(TICK_S)
+
+
+async def _call_webhooks_for_ever(app: Starlette, client: httpx.AsyncClient) -> NoReturn:
+    async def call(job: Job) -> None:
+        queue.webhook_answered(job, accepted=await _call_webhook(client, job))
+
+    queue: Queue = app.state.queue
+    while True:
+        await asyncio.gather(*(call(job) for job in queue.due_webhooks()))
+        await app.state.bell.wait(TICK_S)
+
+
+def _end_with(task: "asyncio.Task[NoReturn]") -> None:
+    """A queue that no longer keeps time is worse than none: end, and be started again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the queue's clock stopped", exc_info=error)
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _call_webhook(client: httpx.AsyncClient, job: Job) -> bool:
+    assert job.webhook is not None
+    try:
+        answer = await client.post(
+            job.webhook, json={**job.describe(), "input": json.loads(job.input), "webhook": job.webhook}
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # Neither the URL nor the body is logged: both hold credentials.
+        _log.warning("webhook of job %s failed: %s", job.id, type(error).__name__)
+        return False
+    return answer.status_code == 200
+
+
+def _queue(request: Request) -> Queue:
+    queue = request.app.state.queue
+    assert isinstance(queue, Queue)
+    return queue
+
+
+def _bell(request: Request) -> Bell:
+    bell = request.app.state.bell
+    assert isinstance(bell, Bell)
+    return bell
+
+
+def _check_client(request: Request) -> None:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not secrets.compare_digest(given.encode(), request.app.state.key.encode()):
+        _refuse(401, "unauthorized")
+
+
+def _check_worker(request: Request) -> None:
+    # The SDK would send a key from its own settings file, if there is one, so the URL we gave the worker counts.
+    given = request.query_params.get("key", "")
+    if not secrets.compare_digest(given.encode(), request.app.state.key.encode()):
+        _refuse(401, "unauthorized")
+
+
+def _job_answer(job: Job) -> Response:
+    return JSONResponse({"id": job.id, "input": json.loads(job.input)})
+
+
+def _unknown_job() -> Response:
+    return JSONResponse({"error": "request does not exist"}, status_code=404)
+
+
+def _refuse(status_code: int, message: str) -> NoReturn:
+    raise HTTPException(status_code, message)
+
+
+def _seconds(policy: dict[str, Any], name: str, default_s: float, *, least_s: float) -> float:
+    value = policy.get(name)
+    if value is None:
+        return default_s
+    if not isinstance(value, int | float) or value < least_s * 1000:
+        _refuse(400, f"policy.{name} must be at least {least_s * 1000:.0f} milliseconds")
+    return float(value) / 1000
+
+
+async def _body(request: Request, most_bytes: int) -> dict[str, Any]:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > most_bytes:
+            _refuse(413, "payload too large")
+    try:
+        body = json.loads(received, parse_constant=_no_such_number)
+    except ValueError:
+        _refuse(400, "body is not valid JSON")
+    if not isinstance(body, dict):
+        _refuse(400, "body is no object")
+    return body
+
+
+def _no_such_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
