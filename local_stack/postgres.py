@@ -2,10 +2,10 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 import warnings
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from local_stack.child_process import end_with_parent
+from local_stack.process_groups import Process, ProcessGroups
 
 with warnings.catch_warnings():
     # It looks for a runtime directory while it is imported and warns where there is none; we never use that directory.
@@ -67,58 +67,73 @@ def postgres_command(server: PostgresServer, address: PostgresAddress, settings:
     return command
 
 
-def make_socket_directory(server: PostgresServer) -> PostgresAddress:
-    """Make a directory for the socket that only the server's user (and root) may enter."""
-    beside_data = server.pgdata.parent / "socket"
-    if len(str(beside_data)) <= LONGEST_SOCKET_DIRECTORY:
-        beside_data.mkdir(exist_ok=True)
-        directory = beside_data
-    else:
-        directory = Path(tempfile.mkdtemp(prefix="tryon-pg-"))
+def socket_address(server: PostgresServer) -> PostgresAddress:
+    """Return where the server listens: a directory that only its user (and root) may enter, made if need be."""
+    directory = server.pgdata.parent / "socket"
+    if len(str(directory)) > LONGEST_SOCKET_DIRECTORY:
+        # The same for the same data, so that everybody who asks is told the same.
+        digest = hashlib.sha256(str(server.pgdata).encode()).hexdigest()[:16]
+        directory = Path(tempfile.gettempdir()) / f"tryon-postgres-{os.getuid()}-{digest}"
+    directory.mkdir(mode=0o700, exist_ok=True)
     directory.chmod(0o700)
     if server.system_user is not None:
         shutil.chown(directory, server.system_user)
     return PostgresAddress(directory)
 
 
+def log_file(server: PostgresServer) -> Path:
+    """Where the server writes what it has to say."""
+    return server.pgdata.parent / "postgres.log"
+
+
+def start_postgres(groups: ProcessGroups, server: PostgresServer, settings: Sequence[str] = ()) -> Process:
+    """Start the server of a prepared data directory, without waiting until it answers."""
+    return groups.start(
+        postgres_command(server, socket_address(server), settings),
+        log_file=log_file(server),
+        user=server.system_user,
+        # To the leader it means: break off what runs, write everything down, and go.
+        last_signal=signal.SIGINT,
+    )
+
+
+def stop_postgres(groups: ProcessGroups, process: Process) -> None:
+    """Stop the server, breaking off what runs, with everything written down."""
+    groups.end(process, first_signal=signal.SIGINT, timeout_s=STOP_TIMEOUT_S)
+
+
 @contextlib.contextmanager
-def running_postgres(data_directory: Path, settings: Sequence[str] = ()) -> Iterator[PostgresAddress]:
+def running_postgres(
+    groups: ProcessGroups, data_directory: Path, settings: Sequence[str] = ()
+) -> Iterator[PostgresAddress]:
     """Start the server, give its address once it answers, stop it at the end.
 
     Raises:
         PostgresFailed: it ended, or did not answer in time.
     """
     server = prepare_data_directory(data_directory)
-    address = make_socket_directory(server)
-    log_file = data_directory.parent / "postgres.log"
-    with log_file.open("ab") as log:
-        process = subprocess.Popen(
-            postgres_command(server, address, settings),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            user=server.system_user,
-            preexec_fn=end_with_parent,
-        )
+    process = start_postgres(groups, server, settings)
     try:
-        _wait_until_it_answers(process, address, log_file)
-        yield address
+        wait_until_it_answers(process, server)
+        yield socket_address(server)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(STOP_TIMEOUT_S)
+        stop_postgres(groups, process)
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", address: PostgresAddress, log_file: Path) -> None:
+def wait_until_it_answers(process: Process, server: PostgresServer) -> None:
+    """Wait for the first answer.
+
+    Raises:
+        PostgresFailed: the server ended, or did not answer in time.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < deadline and process.poll() is None:
         try:
-            psycopg.connect(address.dsn(role="postgres"), connect_timeout=5).close()
+            psycopg.connect(socket_address(server).dsn(role="postgres"), connect_timeout=5).close()
             return
         except psycopg.OperationalError:
             time.sleep(0.05)
-    raise PostgresFailed(f"PostgreSQL did not start:\n{log_file.read_text(errors='replace')[-2000:]}")
+    raise PostgresFailed(f"PostgreSQL did not start:\n{log_file(server).read_text(errors='replace')[-2000:]}")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from local_stack.migrations import apply_migrations, bootstrap, let_api_sign_in, read_migrations
 from local_stack.postgres import PostgresAddress, running_postgres
+from local_stack.process_groups import process_groups
 
 # Nothing here has to survive a power cut.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB")
@@ -20,7 +21,8 @@ _SHARED = "tryon_shared"
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAddress]:
     """A server with two migrated databases: one to copy, one for tests that roll back."""
-    with running_postgres(tmp_path_factory.mktemp("postgres") / "data", _FAST) as address:
+    data_directory = tmp_path_factory.mktemp("postgres") / "data"
+    with process_groups() as groups, running_postgres(groups, data_directory, _FAST) as address:
         with psycopg.connect(address.dsn(role="postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
         template = address.dsn(role="postgres", database=_TEMPLATE)
