@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import warnings
@@ -95,6 +96,15 @@ def start_postgres(groups: ProcessGroups, server: PostgresServer, settings: Sequ
         # To the leader it means: break off what runs, write everything down, and go.
         last_signal=signal.SIGINT,
     )
+
+
+def stop_leftover(server: PostgresServer) -> None:
+    """Stop a server that an earlier run, killed together with its reaper, left on this data."""
+    pg_ctl = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata)]
+    status = subprocess.run([*pg_ctl, "status"], user=server.system_user, capture_output=True, check=False)
+    if status.returncode == 0:
+        stop = [*pg_ctl, "-m", "fast", "-w", "stop"]
+        subprocess.run(stop, user=server.system_user, capture_output=True, check=True)
 
 
 def stop_postgres(groups: ProcessGroups, process: Process) -> None:

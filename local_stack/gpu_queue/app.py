@@ -29,6 +29,8 @@ MOST_RUN_BYTES = 10 * 1024 * 1024
 MOST_RESULT_BYTES = 20 * 1024 * 1024
 # How long a worker's request for a job, or for jobs to stop, is held open.
 LONG_POLL_S = 20.0
+# How often a held request looks whether its caller has gone or the server wants to stop.
+LOOK_UP_S = 0.25
 TICK_S = 0.5
 WEBHOOK_TIMEOUT_S = 10.0
 
@@ -91,12 +93,15 @@ def create_gpu_queue_app(
         Route("/job-done/{worker}/{job_id}", finish_job, methods=["POST"]),
         Route("/ping/{worker}", ping, methods=["GET"]),
     ]
-    return Starlette(routes=[Mount("/v2/{endpoint}", routes=routes)], lifespan=lifespan)
+    app = Starlette(routes=[Mount("/v2/{endpoint}", routes=routes)], lifespan=lifespan)
+    # Whoever runs the server may say here that it is about to stop.
+    app.state.is_closing = lambda: False
+    return app
 
 
 async def run(request: Request) -> Response:
     """Queue a job."""
-    _check_client(request)
+    _check_key(request)
     body = await _body(request, MOST_RUN_BYTES)
     if not isinstance(body.get("input"), dict):
         _refuse(400, "input is missing or no object")
@@ -115,14 +120,14 @@ async def run(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     """What became of a job; 404 half an hour after its end."""
-    _check_client(request)
+    _check_key(request)
     job = _queue(request).find(request.path_params["endpoint"], request.path_params["job_id"])
     return JSONResponse(job.describe()) if job else _unknown_job()
 
 
 async def cancel(request: Request) -> Response:
     """End a job that has not ended."""
-    _check_client(request)
+    _check_key(request)
     job = _queue(request).cancel(request.path_params["endpoint"], request.path_params["job_id"])
     _bell(request).ring()
     return JSONResponse({"id": job.id, "status": job.status.value}) if job else _unknown_job()
@@ -130,13 +135,13 @@ async def cancel(request: Request) -> Response:
 
 async def health(request: Request) -> Response:
     """How many jobs and workers there are, by state."""
-    _check_client(request)
+    _check_key(request)
     return JSONResponse(_queue(request).health(request.path_params["endpoint"]))
 
 
 async def purge_queue(request: Request) -> Response:
     """Forget the jobs that wait."""
-    _check_client(request)
+    _check_key(request)
     return JSONResponse({"removed": _queue(request).purge(request.path_params["endpoint"]), "status": "completed"})
 
 
@@ -161,21 +166,19 @@ async def take_jobs(request: Request) -> Response:
 
 async def stop_jobs(request: Request) -> Response:
     """The jobs that a worker is to stop, or 204 when there was none in a while."""
-    _check_worker(request)
+    _check_key(request)
     endpoint, worker = request.path_params["endpoint"], request.path_params["worker"]
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + LONG_POLL_S
+    deadline = asyncio.get_running_loop().time() + LONG_POLL_S
     while not (stops := _queue(request).stops_for(endpoint, worker)):
-        remaining_s = deadline - loop.time()
-        if remaining_s <= 0 or await request.is_disconnected():
+        if _is_over(request, deadline) or await request.is_disconnected():
             return Response(status_code=204)
-        await _bell(request).wait(min(remaining_s, 1.0))
+        await _bell(request).wait(LOOK_UP_S)
     return JSONResponse({"jobsToStop": stops})
 
 
 async def finish_job(request: Request) -> Response:
     """A worker's result, or its progress on the way there. The body is JSON, whatever its content type says."""
-    _check_worker(request)
+    _check_key(request)
     endpoint, worker, job_id = (request.path_params[name] for name in ("endpoint", "worker", "job_id"))
     body = await _body(request, MOST_RESULT_BYTES)
     queue = _queue(request)
@@ -192,29 +195,25 @@ async def finish_job(request: Request) -> Response:
 
 async def ping(request: Request) -> Response:
     """A worker's sign of life, with the jobs it works on."""
-    _check_worker(request)
+    _check_key(request)
     listed = [job_id for job_id in request.query_params.get("job_id", "").split(",") if job_id]
     _queue(request).hear_from(request.path_params["endpoint"], request.path_params["worker"], listed)
     return JSONResponse({})
 
 
 async def _wait_for_job(request: Request) -> Job | None:
-    _check_worker(request)
+    _check_key(request)
     endpoint, worker = request.path_params["endpoint"], request.path_params["worker"]
     queue = _queue(request)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + LONG_POLL_S
+    deadline = asyncio.get_running_loop().time() + LONG_POLL_S
     while True:
         queue.hear_from(endpoint, worker)
         # A worker that hung up while it waited must not be given a job.
-        if await request.is_disconnected():
+        if _is_over(request, deadline) or await request.is_disconnected():
             return None
         if (job := queue.take(endpoint, worker)) is not None:
             return job
-        remaining_s = deadline - loop.time()
-        if remaining_s <= 0:
-            return None
-        await _bell(request).wait(min(remaining_s, 1.0))
+        await _bell(request).wait(LOOK_UP_S)
 
 
 async def _tick_for_ever(app: Starlette) -> NoReturn:
@@ -266,17 +265,16 @@ def _bell(request: Request) -> Bell:
     return bell
 
 
-def _check_client(request: Request) -> None:
+def _check_key(request: Request) -> None:
+    # A client sends a bearer token, the SDK's worker loop the bare key.
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not secrets.compare_digest(given.encode(), request.app.state.key.encode()):
         _refuse(401, "unauthorized")
 
 
-def _check_worker(request: Request) -> None:
-    # The SDK would send a key from its own settings file, if there is one, so the URL we gave the worker counts.
-    given = request.query_params.get("key", "")
-    if not secrets.compare_digest(given.encode(), request.app.state.key.encode()):
-        _refuse(401, "unauthorized")
+def _is_over(request: Request, deadline: float) -> bool:
+    """Whether a held request is to be answered now: its time is up, or the server wants to stop."""
+    return asyncio.get_running_loop().time() >= deadline or request.app.state.is_closing()
 
 
 def _job_answer(job: Job) -> Response:

@@ -48,7 +48,7 @@ def client(url: str) -> Iterator[httpx.Client]:
 
 @contextmanager
 def worker(url: str) -> Iterator[None]:
-    environment = {**os.environ, **worker_environment(base_url=url, endpoint="avatar", key=KEY)}
+    environment = {**os.environ, **worker_environment(base_url=url, endpoint="avatar", key=KEY, home=HANDLER.parent)}
     process = subprocess.Popen(
         [sys.executable, str(HANDLER)],
         env=environment,

@@ -1,0 +1,20 @@
+"""The `tryon` command: one subcommand a job, exit status 0, 1 (our fault), 2 (wrong usage) or 3 (photo refused)."""
+
+import argparse
+import sys
+
+from local_stack import stack_commands
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `tryon` with these arguments (the process's own by default) and answer its exit status."""
+    parser = argparse.ArgumentParser(prog="tryon", description="A virtual fitting room you can host.")
+    subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
+    stack_commands.add_to(subcommands)
+    chosen = parser.parse_args(arguments)
+    status: int = chosen.run(chosen)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
