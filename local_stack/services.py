@@ -96,7 +96,7 @@ def _worker(stack: StackSettings) -> Service:
 
     return Service(
         name="worker",
-        command=(sys.executable, "-m", "gpu_worker.handler"),
+        command=stack.worker_command,
         environment=environment,
         is_well=is_well,
     )

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -33,6 +34,13 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     up.add_argument("--port", type=int, default=8000, help="of the API; 0 picks a free one (default: 8000)")
     up.add_argument("--host", default="127.0.0.1", help="address the API listens on (default: 127.0.0.1)")
+    up.add_argument(
+        "--worker",
+        type=_command,
+        default=(sys.executable, "-m", "gpu_worker.handler"),
+        metavar="COMMAND",
+        help="what runs the avatar jobs, given RunPod's environment (default: this program's own worker)",
+    )
     up.set_defaults(run=_up)
     down = subcommands.add_parser("down", help="stop the system that `tryon up` started")
     down.set_defaults(run=_down)
@@ -45,13 +53,22 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         parser.add_argument("--json", action="store_true", help="print one JSON object on one line instead of text")
 
 
+def _command(text: str) -> tuple[str, ...]:
+    words = tuple(shlex.split(text))
+    if not words:
+        raise argparse.ArgumentTypeError("is empty")
+    return words
+
+
 def _up(arguments: argparse.Namespace) -> int:
     started_at = time.monotonic()
     if arguments.port and not port_is_free(arguments.port, arguments.host) and not read_running(arguments.data_dir):
         _complain(f"port {arguments.port} is taken; choose another with --port")
         return EXIT_FAILED
     try:
-        stack = open_stack(arguments.data_dir, host=arguments.host, api_port=arguments.port)
+        stack = open_stack(
+            arguments.data_dir, host=arguments.host, api_port=arguments.port, worker_command=arguments.worker
+        )
         with running_stack(stack) as supervisor:
             if supervisor.is_stopping:
                 return EXIT_DONE
@@ -60,6 +77,7 @@ def _up(arguments: argparse.Namespace) -> int:
                 "operator_key": stack.secrets.operator_key,
                 "storage": stack.storage_url,
                 "gpu_queue": f"{stack.gpu_queue_url}/v2",
+                "database": supervisor.database_url,
                 "data_dir": str(stack.data_directory),
                 "pid": os.getpid(),
                 "ready_after_s": round(time.monotonic() - started_at, 1),
@@ -113,6 +131,7 @@ def _announce(description: dict[str, Any], *, as_json: bool) -> None:
         f"API           {description['api']}  (documentation: {description['api']}/docs)\n"
         f"Storage       {description['storage']}\n"
         f"GPU queue     {description['gpu_queue']}\n"
+        f"Database      {description['database']}\n"
         f"Operator key  {description['operator_key']}\n"
         f"Data and logs {description['data_dir']}\n"
         f"Ready after {description['ready_after_s']} s. Ctrl-C stops everything."

@@ -37,6 +37,7 @@ class StackSettings:
     api_port: int
     storage_port: int
     gpu_queue_port: int
+    worker_command: tuple[str, ...]
     secrets: StackSecrets
 
     @property
@@ -65,7 +66,7 @@ class StackSettings:
         return self.data_directory / "logs"
 
 
-def open_stack(data_directory: Path, *, host: str, api_port: int) -> StackSettings:
+def open_stack(data_directory: Path, *, host: str, api_port: int, worker_command: tuple[str, ...]) -> StackSettings:
     """Return the stack of a folder, made anew when the folder holds none.
 
     Secrets stay as they are. So do the ports of storage and queue where they are free, because signed URLs name them.
@@ -85,6 +86,7 @@ def open_stack(data_directory: Path, *, host: str, api_port: int) -> StackSettin
         api_port=api_port,
         storage_port=storage_port,
         gpu_queue_port=gpu_queue_port,
+        worker_command=worker_command,
         secrets=StackSecrets(**kept.get("secrets", {})),
     )
     content = {

@@ -14,7 +14,6 @@ from types import FrameType
 
 from local_stack.migrations import apply_migrations, bootstrap, let_api_sign_in, read_migrations
 from local_stack.postgres import (
-    PostgresAddress,
     log_file,
     prepare_data_directory,
     socket_address,
@@ -36,8 +35,6 @@ FIRST_RESTART_PAUSE_S, LONGEST_RESTART_PAUSE_S, SETTLED_AFTER_S = 0.2, 5.0, 30.0
 # Before everything is well for the first time, a child that dies this often is not going to live.
 MOST_DEATHS_AT_START = 3
 LARGEST_LOG_BYTES = 10_000_000
-
-ServicesOf = Callable[[StackSettings, PostgresAddress], list[Service]]
 
 
 class StackFailed(RuntimeError):
@@ -64,12 +61,12 @@ class _Child:
 class Supervisor:
     """The running stack."""
 
-    def __init__(self, stack: StackSettings, groups: ProcessGroups, services: ServicesOf) -> None:
+    def __init__(self, stack: StackSettings, groups: ProcessGroups) -> None:
         self._stack = stack
-        self._services_of = services
         self._groups = groups
         self._children: list[_Child] = []
         self._stopping = threading.Event()
+        self.database_url = ""
 
     def request_stop(self, *_signal: int | FrameType | None) -> None:
         """Make `watch`, or a start under way, come to its end; fit to be a signal handler."""
@@ -90,12 +87,12 @@ class Supervisor:
         stop_leftover(server)
         postgres = self._add("postgres", lambda: start_postgres(self._groups, server), log_file(server))
         wait_until_it_answers(postgres, server)
-        address = socket_address(server)
-        owner = address.dsn(role="postgres")
-        bootstrap(owner)
-        apply_migrations(owner, read_migrations())
-        let_api_sign_in(owner)
-        services = self._services_of(self._stack, address)
+        # As the database's owner, whom no policy binds.
+        self.database_url = socket_address(server).dsn(role="postgres")
+        bootstrap(self.database_url)
+        apply_migrations(self.database_url, read_migrations())
+        let_api_sign_in(self.database_url)
+        services = stack_services(self._stack, socket_address(server))
         for service in services:
             self._add_service(service)
         self._wait_until_well(services)
@@ -169,17 +166,15 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def running_stack(stack: StackSettings, services: ServicesOf = stack_services) -> Iterator[Supervisor]:
+def running_stack(stack: StackSettings) -> Iterator[Supervisor]:
     """Start the stack and give it once it is well; SIGINT and SIGTERM ask it to stop; at the end all of it is stopped.
-
-    `services` names what runs around PostgreSQL.
 
     Raises:
         StackBusy: a stack of this folder runs already.
         StackFailed: something would not start.
     """
     with sole_supervisor(stack.data_directory), process_groups() as groups:
-        supervisor = Supervisor(stack, groups, services)
+        supervisor = Supervisor(stack, groups)
         previous = {
             number: signal.signal(number, supervisor.request_stop) for number in (signal.SIGINT, signal.SIGTERM)
         }

@@ -25,7 +25,8 @@ class FileStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._incoming = directory / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming.mkdir(exist_ok=True)
 
     def path(self, version: str) -> Path:
         """Where a version's bytes lie."""
