@@ -3,13 +3,14 @@
 import argparse
 import sys
 
-from local_stack import stack_commands
+from local_stack import avatar_command, stack_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `tryon` with these arguments (the process's own by default) and answer its exit status."""
     parser = argparse.ArgumentParser(prog="tryon", description="A virtual fitting room you can host.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
+    avatar_command.add_to(subcommands)
     stack_commands.add_to(subcommands)
     chosen = parser.parse_args(arguments)
     status: int = chosen.run(chosen)

@@ -13,6 +13,7 @@ class RejectionReason(StrEnum):
     SEVERAL_PEOPLE = "several_people"
     BODY_CUT_OFF = "body_cut_off"
     TURNED_AWAY = "turned_away"
+    PERSON_TOO_SMALL = "person_too_small"
     IMPLAUSIBLE_HEIGHT = "implausible_height"
     IMPLAUSIBLE_WEIGHT = "implausible_weight"
     FIT_FAILED = "fit_failed"
@@ -30,23 +31,26 @@ class WarningReason(StrEnum):
 
 
 REJECTION_ADVICE: dict[RejectionReason, str] = {
-    RejectionReason.NOT_AN_IMAGE: "This file could not be read as a photo. Please send a JPEG, PNG, WebP or HEIC picture.",
-    RejectionReason.IMAGE_TOO_SMALL: "This photo is too small to measure from. Please send the original, not a thumbnail.",
+    RejectionReason.NOT_AN_IMAGE: "We could not open this file as a photo. Please send a JPEG, PNG, WebP or HEIC file.",
+    RejectionReason.IMAGE_TOO_SMALL: "This photo is too small to measure from. Please send the original photo.",
     RejectionReason.IMAGE_TOO_LARGE: "This photo is too large. Please send one of at most 25 MB and 40 megapixels.",
-    RejectionReason.NO_PERSON: "We could not find a person. Stand in full view, in good light, a few steps from the camera.",
+    RejectionReason.NO_PERSON: "We could not find a person. Stand in full view and in good light, nearly filling "
+    "the photo from top to bottom.",
     RejectionReason.SEVERAL_PEOPLE: "We see more than one person. Please take the photo with nobody else in view.",
-    RejectionReason.BODY_CUT_OFF: "Part of your body is outside the photo. Step back until you are in view from head to feet.",
-    RejectionReason.TURNED_AWAY: "You seem to be turned the wrong way. Face the camera for the front photo and turn a "
-    "quarter to the side for the side photo.",
-    RejectionReason.IMPLAUSIBLE_HEIGHT: "This height does not look right. Please give it in centimetres, between 120 and 230.",
-    RejectionReason.IMPLAUSIBLE_WEIGHT: "This weight does not look right for the height given. Please check both.",
-    RejectionReason.FIT_FAILED: "We could not make out your outline well enough. Try a plain background, good light and "
-    "close-fitting clothes.",
+    RejectionReason.BODY_CUT_OFF: "Please step back until the photo shows all of you, from head to feet.",
+    RejectionReason.TURNED_AWAY: "Please face the camera for the front photo, and make a quarter turn for the side "
+    "photo.",
+    RejectionReason.PERSON_TOO_SMALL: "You are too far from the camera. Step closer, until you nearly fill the photo "
+    "from top to bottom.",
+    RejectionReason.IMPLAUSIBLE_HEIGHT: "Please check your height and give it in centimetres, between 120 and 230.",
+    RejectionReason.IMPLAUSIBLE_WEIGHT: "Your height and weight do not seem to belong together. Please check both.",
+    RejectionReason.FIT_FAILED: "We could not make out your outline well enough. Try a plain background, good light "
+    "and close-fitting clothes.",
 }
 
 WARNING_ADVICE: dict[WarningReason, str] = {
     WarningReason.HANDS_ON_HIPS: "Your hands seem to rest on your hips. Let them hang a little away from your body.",
-    WarningReason.ARMS_AGAINST_TRUNK: "Your arms lie close to your body. Hold them a hand's width away for a better result.",
+    WarningReason.ARMS_AGAINST_TRUNK: "Your arms are close to your body. Holding them a hand's width away helps.",
     WarningReason.TOO_DARK: "The photo is dark. More light gives a better result.",
     WarningReason.BLURRED: "The photo is blurred. Hold the camera still, or stand it on something.",
     WarningReason.LOOSE_CLOTHES: "Your clothes look loose. Close-fitting clothes give a better result.",

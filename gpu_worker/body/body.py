@@ -55,7 +55,7 @@ class Body:
     face_regions: (F,) `Region` of each face. skeleton: the joints.
     skin_joints, skin_weights: (V, K) joint indices and weights, each row sums to 1, unused entries have weight 0.
     uv: (U, 2) texture coordinates in [0, 1] with v up, or None; face_uv: (F, 3) indices into uv, or None.
-    visible_faces: (F,) False for faces hidden inside the head (mouth cavity, back of the eyes), which a viewer never sees.
+    visible_faces: (F,) False for faces inside the head (mouth cavity, back of the eyes), which a viewer never sees.
     """
 
     model: str

@@ -1,0 +1,110 @@
+"""One photo to fit: what is seen in it, and a first guess of camera, place and facing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_worker.body.body import FloatArray
+from gpu_worker.body.camera import DEFAULT_FIELD_OF_VIEW_DEG, Camera
+from gpu_worker.body.kinematics import rotation_from_vector
+from gpu_worker.body.landmarks import MEDIAPIPE_INDEX
+from gpu_worker.body.posed_view import PosedView
+from gpu_worker.body.shape_space import RestPoints, ShapeSpace, Topology
+from gpu_worker.body.silhouette import Outline, mask_outline
+from gpu_worker.person.person import Person, View
+
+# Joints that turn in a photo, with how far (radians, one sigma) they turn from the rest pose.
+POSED_JOINTS: dict[str, float] = {
+    "shoulder01": 0.12,
+    "upperarm01": 0.6,
+    "lowerarm01": 0.4,
+    "upperleg01": 0.2,
+    "lowerleg01": 0.15,
+    "foot": 0.2,
+}
+POSED_MIDDLE_JOINTS: dict[str, float] = {"spine04": 0.06, "spine02": 0.06, "neck01": 0.15, "head": 0.15}
+
+# Distance between outline points, as a share of the person's height in the photo.
+OUTLINE_SPACING = 0.004
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """One photo to fit: which view it shows, its size (height, width) in pixels, and the person found in it."""
+
+    view: View
+    size: tuple[int, int]
+    person: Person
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A sighting, ready to be compared: its outline, landmarks and the length that makes pixels comparable."""
+
+    sighting: Sighting
+    outline: Outline
+    person_height_px: float
+    facing: FloatArray
+
+    @classmethod
+    def of(cls, sighting: Sighting) -> "Observed":
+        rows = np.flatnonzero((sighting.person.mask > 0.5).any(axis=1))
+        person_height_px = float(rows[-1] - rows[0] + 1)
+        spacing = OUTLINE_SPACING * person_height_px
+        outline = mask_outline(sighting.person.mask, spacing_px=spacing, person_height_px=person_height_px)
+        return cls(sighting, outline, person_height_px, facing_rotation(sighting))
+
+
+def facing_rotation(sighting: Sighting) -> FloatArray:
+    """(3, 3) from the body frame to a level camera's that the person faces, or shows the side to."""
+    towards = np.diag([1.0, -1.0, -1.0])
+    if sighting.view is View.FRONT:
+        return towards
+    turn = np.array([0.0, np.pi / 2 * _facing_sign(sighting.person), 0.0])
+    sideways: FloatArray = towards @ rotation_from_vector(turn)
+    return sideways
+
+
+def place(space: ShapeSpace, rest: RestPoints, seen: Observed) -> PosedView:
+    """A first camera and place from the landmarks, with the rest pose."""
+    sighting, rotation = seen.sighting, seen.facing
+    height, width = sighting.size
+    camera = Camera.with_field_of_view(DEFAULT_FIELD_OF_VIEW_DEG, width_px=width, height_px=height)
+    names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_ankle", "right_ankle")
+    landmarks = sighting.person.landmarks_px[[MEDIAPIPE_INDEX[name] for name in names]]
+    keypoints = keypoint_rows(space.topology)
+    model = rest.surface[[keypoints[name] for name in names]] @ rotation.T
+    shown = landmarks - camera.centre_px
+    # Least squares of the weak-perspective placement: shown = focal / depth * (model + offset).
+    model_extent = model[:, 1] - model[:, 1].mean()
+    shown_extent = shown[:, 1] - shown[:, 1].mean()
+    scale = float(model_extent @ shown_extent / (model_extent @ model_extent))
+    depth = camera.focal_px / max(scale, 1e-6)
+    offset = shown.mean(axis=0) / scale - model[:, :2].mean(axis=0)
+    joints = posed_joint_sigmas(space.topology)
+    return PosedView(
+        topology=space.topology,
+        camera=camera,
+        rotation=rotation,
+        translation_m=np.array([offset[0], offset[1], depth - model[:, 2].mean()]),
+        posed_joints=tuple(joints),
+        joint_vectors=np.zeros((len(joints), 3)),
+    )
+
+
+def _facing_sign(person: Person) -> float:
+    """+1 if the person in a side photo looks towards the right edge of the photo, -1 towards the left."""
+    at = person.landmarks_px[:, 0]
+    nose = at[0] - (at[7] + at[8]) / 2.0
+    toes = (at[31] + at[32]) / 2.0 - (at[29] + at[30]) / 2.0
+    return 1.0 if nose + toes >= 0 else -1.0
+
+
+def keypoint_rows(topology: Topology) -> dict[str, int]:
+    return {name: topology.vertex_count + index for index, name in enumerate(topology.keypoint_names)}
+
+
+def posed_joint_sigmas(topology: Topology) -> dict[int, float]:
+    """Joint index -> one sigma of its turning, radians."""
+    sigmas = {topology.joint(f"{name}.{side}"): sigma for name, sigma in POSED_JOINTS.items() for side in "LR"}
+    return sigmas | {topology.joint(name): sigma for name, sigma in POSED_MIDDLE_JOINTS.items()}

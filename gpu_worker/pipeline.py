@@ -1,0 +1,243 @@
+"""From a shopper's photos and figures to an avatar with measurements: the stages, in order."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from gpu_worker.body.anny_cache import load_tables
+from gpu_worker.body.anny_model import AnnyModel, AnnyShapeSpace
+from gpu_worker.body.body import Body
+from gpu_worker.body.body_file import write_body_file
+from gpu_worker.body.fit_problem import Known
+from gpu_worker.body.fitting import Fit, Fitter, Start
+from gpu_worker.body.prior import AnnyPrior, PersonPrior
+from gpu_worker.body.sighting import Sighting
+from gpu_worker.glb.writer import write_glb
+from gpu_worker.measurement.expected_error import expected_errors
+from gpu_worker.measurement.measure import measure
+from gpu_worker.person.finder import PersonFinder
+from gpu_worker.person.person import View
+from gpu_worker.photos import Photo, read_photo
+from gpu_worker.preview.avatar_picture import render_preview
+from gpu_worker.preview.outlines import draw_overlay, mask_outlines
+from gpu_worker.preview.rasterizer import rasterize_mask
+from gpu_worker.rejections import PhotoRejected
+from gpu_worker.version import PIPELINE_VERSION
+from shared.measurements import MeasurementKey
+from shared.person import Sex, check_plausible
+from shared.rejections import RejectionReason, WarningReason
+
+# The age that fits a shopper who does not tell theirs.
+_UNSTATED_AGE_YEARS = 35.0
+# Outlines this far apart (share of the person's height) do not show the person that was fitted: 2 cm on 170 cm.
+_HOPELESS_GAP = 0.012
+# A mesh this much heavier or lighter than the weight given, as a share, means photo and scale contradict each other.
+_WEIGHT_CONTRADICTION = 0.08
+
+
+class Stage(StrEnum):
+    """What the pipeline is doing; shown to the shopper, in this order."""
+
+    READ_PHOTO = "read_photo"
+    FIND_PERSON = "find_person"
+    ESTIMATE_POSE = "estimate_pose"
+    FIT_BODY = "fit_body"
+    MEASURE = "measure"
+    WRITE_AVATAR = "write_avatar"
+    DRAW_PREVIEW = "draw_preview"
+
+
+# Told a stage as it begins, and how much of the whole is done, 0 to 1.
+Progress = Callable[[Stage, float], None]
+
+_SHARE_DONE = dict(zip(Stage, (0.0, 0.05, 0.25, 0.3, 0.75, 0.85, 0.9), strict=True))
+
+
+@dataclass(frozen=True)
+class AvatarRequest:
+    """What a shopper gives. Photos are the files' bytes; all but the height may be left out.
+
+    Raises PhotoRejected (implausible_height, implausible_weight) or ValueError where nothing but a height is given.
+    """
+
+    height_cm: float
+    front: bytes | None = None
+    side: bytes | None = None
+    weight_kg: float | None = None
+    sex: Sex | None = None
+    age_years: float | None = None
+
+    def __post_init__(self) -> None:
+        implausible = check_plausible(height_cm=self.height_cm, weight_kg=self.weight_kg)
+        if implausible is not None:
+            raise PhotoRejected(implausible)
+        if not self.photos and self.weight_kg is None and self.sex is None:
+            raise ValueError("without a photo, give at least a weight or a sex")
+
+    @property
+    def photos(self) -> dict[View, bytes]:
+        given = {View.FRONT: self.front, View.SIDE: self.side}
+        return {view: data for view, data in given.items() if data is not None}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value and the error that nine in ten true values stay within; unit as in the key."""
+
+    value: float
+    error_p90: float
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarFiles:
+    """The result. files: name -> bytes of everything a caller should keep. timings_s: seconds a stage."""
+
+    files: Mapping[str, bytes]
+    measurements: Mapping[MeasurementKey, Measurement]
+    warnings: tuple[WarningReason, ...]
+    timings_s: Mapping[Stage, float]
+
+
+class AvatarPipeline:
+    """The stages with their models loaded; build one and keep it."""
+
+    def __init__(self, anny: AnnyModel, prior: AnnyPrior, finder: PersonFinder) -> None:
+        self._anny = anny
+        self._prior = prior
+        self._finder = finder
+        self._fitter = Fitter(anny.topology)
+
+    @classmethod
+    def load(cls, *, cache_dir: Path | None = None, announce: Callable[[str], None] | None = None) -> Self:
+        """Load every model; the first time on a machine this builds the body model's tables, which is announced."""
+        tables = load_tables(cache_dir, announce=announce) if announce else load_tables(cache_dir)
+        return cls(AnnyModel(tables), AnnyPrior.load(), PersonFinder())
+
+    def run(self, request: AvatarRequest, *, progress: Progress = lambda stage, done: None) -> AvatarFiles:
+        """Turn a request into an avatar. Raises PhotoRejected where a photo cannot be used; nothing is kept then."""
+        stages = _Stages(progress)
+        with stages.entered(Stage.READ_PHOTO):
+            photos = {view: read_photo(data) for view, data in request.photos.items()}
+        with stages.entered(Stage.FIND_PERSON):
+            sightings = [self._sight(view, photo) for view, photo in photos.items()]
+        with stages.entered(Stage.ESTIMATE_POSE):
+            expected = self._expect(request)
+            space = self._shape_space(request, expected)
+            start = self._start(request, space, expected, sightings)
+        with stages.entered(Stage.FIT_BODY):
+            fit = self._fitter.refine(start)
+            if any(gap > _HOPELESS_GAP for gap in fit.outline_gaps):
+                raise PhotoRejected(RejectionReason.FIT_FAILED)
+            body = space.body(fit.parameters, height_cm=request.height_cm)
+        with stages.entered(Stage.MEASURE):
+            measurements, mesh_weight_kg = _measure(body, request, expected, fit)
+            warnings = _warnings(request, sightings, mesh_weight_kg)
+        with stages.entered(Stage.WRITE_AVATAR):
+            files = {
+                "avatar.glb": write_glb(body),
+                "body.npz": write_body_file(space, fit, height_cm=request.height_cm),
+            }
+        with stages.entered(Stage.DRAW_PREVIEW):
+            files["preview.png"] = render_preview(body)
+            for (view, photo), fitted in zip(photos.items(), fit.views, strict=True):
+                pixels = fitted.pixels(space.rest_points(fit.parameters), slice(0, space.topology.vertex_count))
+                height_px, width_px = photo.rgb.shape[:2]
+                silhouette = rasterize_mask(pixels, space.topology.faces, (height_px, width_px))
+                files[f"overlay-{view}.png"] = draw_overlay(photo.rgb, mask_outlines(silhouette))
+        files["measurements.json"] = _report(request, body, measurements, warnings, stages.timings_s)
+        return AvatarFiles(files, measurements, warnings, stages.timings_s)
+
+    def _sight(self, view: View, photo: Photo) -> Sighting:
+        height_px, width_px = photo.rgb.shape[:2]
+        return Sighting(view, (height_px, width_px), self._finder.find_person(photo.rgb, view))
+
+    def _expect(self, request: AvatarRequest) -> PersonPrior:
+        return self._prior.of_person(
+            height_cm=request.height_cm, weight_kg=request.weight_kg, sex=request.sex, age_years=request.age_years
+        )
+
+    def _shape_space(self, request: AvatarRequest, expected: PersonPrior) -> AnnyShapeSpace:
+        age_years = _UNSTATED_AGE_YEARS if request.age_years is None else request.age_years
+        return self._anny.shape_space(gender=expected.gender, age_years=age_years)
+
+    def _start(
+        self, request: AvatarRequest, space: AnnyShapeSpace, expected: PersonPrior, sightings: list[Sighting]
+    ) -> Start:
+        known = Known(request.height_cm, request.weight_kg)
+        return self._fitter.start(space, expected.parameters, known, sightings)
+
+
+@dataclass
+class _Stages:
+    """Tells the progress and takes the times."""
+
+    progress: Progress
+    timings_s: dict[Stage, float] = field(default_factory=dict)
+
+    @contextmanager
+    def entered(self, stage: Stage) -> Iterator[None]:
+        self.progress(stage, _SHARE_DONE[stage])
+        began = time.perf_counter()
+        yield
+        self.timings_s[stage] = time.perf_counter() - began
+
+
+def _measure(
+    body: Body, request: AvatarRequest, expected: PersonPrior, fit: Fit
+) -> tuple[dict[MeasurementKey, Measurement], float]:
+    """The measurements, and the mesh's own weight in kg."""
+    values = measure(body)
+    mesh_weight_kg = values[MeasurementKey.WEIGHT]
+    if request.weight_kg is not None:
+        values[MeasurementKey.WEIGHT] = request.weight_kg
+    errors = expected_errors(
+        expected.measurement_response @ fit.covariance @ expected.measurement_response.T,
+        photo_count=len(fit.views),
+        weight_given=request.weight_kg is not None,
+    )
+    measurements = {key: Measurement(value, errors[key]) for key, value in values.items()}
+    return measurements, mesh_weight_kg
+
+
+def _warnings(request: AvatarRequest, sightings: list[Sighting], mesh_weight_kg: float) -> tuple[WarningReason, ...]:
+    found = {warning for sighting in sightings for warning in sighting.person.warnings}
+    if (
+        sightings
+        and request.weight_kg is not None
+        and abs(mesh_weight_kg - request.weight_kg) > _WEIGHT_CONTRADICTION * request.weight_kg
+    ):
+        found.add(WarningReason.WEIGHT_DISAGREES)
+    return tuple(reason for reason in WarningReason if reason in found)
+
+
+def _report(
+    request: AvatarRequest,
+    body: Body,
+    measurements: Mapping[MeasurementKey, Measurement],
+    warnings: tuple[WarningReason, ...],
+    timings_s: Mapping[Stage, float],
+) -> bytes:
+    inputs = {
+        "photos": [str(view) for view in request.photos],
+        "height_cm": request.height_cm,
+        "weight_kg": request.weight_kg,
+        "sex": request.sex,
+        "age_years": request.age_years,
+    }
+    report = {
+        "measurements": {
+            key: {name: round(number, 1) for name, number in asdict(measurement).items()}
+            for key, measurement in measurements.items()
+        },
+        "inputs": inputs,
+        "warnings": warnings,
+        "body_model": body.model,
+        "version": PIPELINE_VERSION,
+        "timings_s": {stage: round(seconds, 3) for stage, seconds in timings_s.items()},
+    }
+    return (json.dumps(report, indent=2) + "\n").encode()
