@@ -1,21 +1,18 @@
 """The wire contract between the control plane and the GPU worker: what a job is, what it reports, what it answers."""
 
-import math
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, HttpUrl, model_validator
 
 from shared.measurements import MeasurementKey
-from shared.rejections import RejectionReason, WarningReason
+from shared.person import AGE_RANGE_YEARS, HEIGHT_RANGE_CM, Sex, check_plausible
+from shared.rejections import REJECTION_ADVICE, RejectionReason, WarningReason
 
 CONTRACT_VERSION: Final = 1
 """Raised whenever one side's older release would misread the other's newer; an unknown version is refused."""
 
-MIN_HEIGHT_CM, MAX_HEIGHT_CM = 120.0, 230.0
-MIN_WEIGHT_KG, MAX_WEIGHT_KG = 25.0, 300.0
-MIN_AGE_YEARS, MAX_AGE_YEARS = 13, 110
 MAX_PHOTO_BYTES = 25 * 1024 * 1024
 
 
@@ -23,13 +20,6 @@ class WireModel(BaseModel):
     """A message on the wire: unknown fields are refused and a message never changes once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sex(StrEnum):
-    """The sex a shopper gives for the body model; optional, never inferred from a photo by us."""
-
-    FEMALE = "female"
-    MALE = "male"
 
 
 class PhotoView(StrEnum):
@@ -42,24 +32,27 @@ class PhotoView(StrEnum):
 class Stage(StrEnum):
     """What the worker is doing, in the order in which it happens."""
 
-    FETCH = "fetch"
-    DECODE = "decode"
-    PERSON = "person"
-    BODY = "body"
+    FETCH_PHOTOS = "fetch_photos"
+    READ_PHOTO = "read_photo"
+    FIND_PERSON = "find_person"
+    ESTIMATE_POSE = "estimate_pose"
+    FIT_BODY = "fit_body"
     MEASURE = "measure"
-    GLB = "glb"
+    WRITE_AVATAR = "write_avatar"
+    DRAW_PREVIEW = "draw_preview"
     UPLOAD = "upload"
 
 
 class OutputFile(StrEnum):
-    """A file the worker writes for an avatar. Its name ends its object key too, so a second run overwrites."""
+    """A file the worker writes for an avatar. Its name ends its object key too, so a second run overwrites.
+
+    The pipeline's overlays are not among them: they show the photo, which is not kept.
+    """
 
     GLB = "avatar.glb"
     MEASUREMENTS = "measurements.json"
     BODY = "body.npz"
     PREVIEW = "preview.png"
-    OVERLAY_FRONT = "overlay-front.png"
-    OVERLAY_SIDE = "overlay-side.png"
     RESULT = "result.json"
 
 
@@ -68,39 +61,24 @@ OUTPUT_CONTENT_TYPES: dict[OutputFile, str] = {
     OutputFile.MEASUREMENTS: "application/json",
     OutputFile.BODY: "application/octet-stream",
     OutputFile.PREVIEW: "image/png",
-    OutputFile.OVERLAY_FRONT: "image/png",
-    OutputFile.OVERLAY_SIDE: "image/png",
     OutputFile.RESULT: "application/json",
 }
-
-STAGE_START_PERCENT: dict[Stage, int] = {
-    Stage.FETCH: 0,
-    Stage.DECODE: 5,
-    Stage.PERSON: 10,
-    Stage.BODY: 25,
-    Stage.MEASURE: 80,
-    Stage.GLB: 85,
-    Stage.UPLOAD: 95,
-}
-"""How much of the whole job is done when a stage begins; 100 is kept for the terminal state."""
-
-
-def overall_percent(stage: Stage, fraction: float) -> int:
-    """Progress of the whole job in percent [0, 99], from how much of one stage is done (clipped to [0, 1])."""
-    starts = [*STAGE_START_PERCENT.values(), 100]
-    position = list(STAGE_START_PERCENT).index(stage)
-    start, end = starts[position], starts[position + 1]
-    done = 0.0 if math.isnan(fraction) else min(max(fraction, 0.0), 1.0)
-    return min(99, int(start + (end - start) * done))
 
 
 class BodyFacts(WireModel):
     """What the shopper says about their body."""
 
-    height_cm: Annotated[FiniteFloat, Field(ge=MIN_HEIGHT_CM, le=MAX_HEIGHT_CM)]
-    weight_kg: Annotated[FiniteFloat, Field(ge=MIN_WEIGHT_KG, le=MAX_WEIGHT_KG)] | None = None
+    height_cm: Annotated[FiniteFloat, Field(ge=HEIGHT_RANGE_CM[0], le=HEIGHT_RANGE_CM[1])]
+    weight_kg: FiniteFloat | None = None
     sex: Sex | None = None
-    age_years: Annotated[int, Field(ge=MIN_AGE_YEARS, le=MAX_AGE_YEARS)] | None = None
+    age_years: Annotated[int, Field(ge=AGE_RANGE_YEARS[0], le=AGE_RANGE_YEARS[1])] | None = None
+
+    @model_validator(mode="after")
+    def _are_plausible(self) -> Self:
+        reason = check_plausible(height_cm=self.height_cm, weight_kg=self.weight_kg)
+        if reason is not None:
+            raise ValueError(REJECTION_ADVICE[reason])
+        return self
 
 
 class SignedUpload(WireModel):
@@ -130,9 +108,8 @@ class AvatarJob(WireModel):
     progress: ProgressChannel
 
     @model_validator(mode="after")
-    def _every_file_has_a_place(self) -> "AvatarJob":
-        required = {OutputFile.GLB, OutputFile.MEASUREMENTS, OutputFile.BODY, OutputFile.RESULT}
-        if missing := required - self.uploads.keys():
+    def _every_file_has_a_place(self) -> Self:
+        if missing := set(OutputFile) - self.uploads.keys():
             raise ValueError(f"uploads lack {', '.join(sorted(missing))}")
         return self
 
@@ -170,7 +147,7 @@ class Measurement(WireModel):
     """One measurement and how far off it may be: nine in ten lie within `error_p90`, same unit as the key says."""
 
     value: FiniteFloat
-    error_p90: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    error_p90: Annotated[FiniteFloat, Field(ge=0)]
 
 
 class AvatarReady(WireModel):
@@ -192,6 +169,7 @@ class AvatarRefused(WireModel):
     job_id: UUID
     reason: RejectionReason
     advice: Annotated[str, Field(min_length=1, max_length=500)]
+    """A sentence that tells the shopper what to do."""
 
 
 AvatarResult = Annotated[AvatarReady | AvatarRefused, Field(discriminator="outcome")]

@@ -1,10 +1,10 @@
 """Avatars on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from api.avatars.states import AvatarStatus
 from api.schemas import AnswerModel, RequestModel
@@ -50,6 +50,12 @@ class CreateAvatar(BodyFacts):
 
     photos: Annotated[list[PhotoView], Field(max_length=2), AfterValidator(_front_first)]
     consent: Consent
+
+    @model_validator(mode="after")
+    def _say_enough(self) -> Self:
+        if not self.photos and self.weight_kg is None and self.sex is None:
+            raise ValueError("without a photo, give at least weight_kg or sex")
+        return self
 
     def facts(self) -> BodyFacts:
         """What the worker is told."""
