@@ -36,13 +36,18 @@ QUEUE_TIMEOUT_S = 15.0
 PROBLEM_SCHEMA = problems.ProblemDocument.model_json_schema()
 
 
-def create_app(settings: ApiSettings | None = None, *, clock: Clock = system_clock) -> FastAPI:
-    """The control plane as an ASGI app; settings come from the environment unless given.
+def create_app() -> FastAPI:
+    """The control plane as the environment describes it, for `uvicorn --factory api.app:create_app`.
 
     Raises `pydantic.ValidationError` when a setting is missing or a secret is a placeholder.
     """
-    settings = settings or ApiSettings()
+    settings = ApiSettings()
     logs.configure(settings.log_level)
+    return build_app(settings)
+
+
+def build_app(settings: ApiSettings, *, clock: Clock = system_clock) -> FastAPI:
+    """The control plane as an ASGI app."""
     metrics = Metrics()
 
     @asynccontextmanager

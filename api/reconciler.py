@@ -295,15 +295,18 @@ class Reconciler:
         await self._settle(job, event, end)
 
     async def _settle(self, job: Job, event: JobEvent, end: Callable[[Connection, Job], Awaitable[bool]]) -> None:
-        """Make the avatar terminal, once, and delete its photos: recorded with the end, removed right after it."""
+        """Make the avatar terminal, once.
+
+        The photos go first, so that whoever sees the end sees them gone. Stopped between the two, the job is still
+        live and ends the same way at the next look, by RunPod's status or by the result in storage.
+        """
+        removed = await self._privacy.remove_photos(job)
         async with self._database.transaction(SYSTEM) as connection:
             current = await jobs.lock_job(connection, job.id)
             if current is None or not await end(connection, current):
                 return
-            deletion = await self._privacy.record_photo_deletion(connection, current)
+            await self._privacy.record_photo_deletion(connection, current, removed=removed)
         self._metrics.jobs_ended.labels(event).inc()
-        if deletion is not None:
-            await self._privacy.finish(deletion)
 
     async def _check_again(self, job: Job) -> None:
         moment: datetime = self._clock() + self._policy.interval

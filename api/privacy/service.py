@@ -82,22 +82,34 @@ class Privacy:
             )
         await self.finish(deletion)
 
-    async def record_photo_deletion(self, connection: Connection, job: Job) -> Deletion | None:
-        """In the transaction that ends a job: its photos are to go. None without photos."""
+    async def remove_photos(self, job: Job) -> bool:
+        """Whether the photos of a job that is about to end are gone from storage."""
+        try:
+            await self.storage.remove(photo_object(job.avatar_id, view) for view in job.photos)
+        except StorageUnavailable as error:
+            logger.warning("photos wait for storage", extra={"fields": {"job": job.id, "error": str(error)}})
+            return False
+        return True
+
+    async def record_photo_deletion(self, connection: Connection, job: Job, *, removed: bool) -> None:
+        """In the transaction that ends a job: that its photos are gone or, unless `removed`, are to go."""
         if not job.photos:
-            return None
+            return
         now = self.clock()
-        return await store.insert_deletion(
+        await store.insert_deletion(
             connection,
             subject="photos",
             subject_digest=digest(str(job.avatar_id)),
             brand_id=job.brand_id,
             requested_by="completion",
-            objects=[str(photo_object(job.avatar_id, view)) for view in job.photos],
+            objects=[] if removed else [str(photo_object(job.avatar_id, view)) for view in job.photos],
             runpod_ids=[],
             now=now,
-            next_attempt_at=now + FIRST_TRY,
+            next_attempt_at=now,
+            completed_at=now if removed else None,
         )
+        if removed:
+            await store.mark_photos_deleted(connection, [job.avatar_id], now=now)
 
     async def finish(self, deletion: Deletion) -> None:
         """Remove what is left of a deletion; a failure leaves it to the sweeper."""

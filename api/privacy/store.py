@@ -34,6 +34,7 @@ async def insert_deletion(
     runpod_ids: Sequence[str],
     now: datetime,
     next_attempt_at: datetime,
+    completed_at: datetime | None = None,
 ) -> Deletion:
     """A tombstone with what is still to be removed; the sweeper leaves it alone until `next_attempt_at`."""
     deletion = Deletion(uuid4(), subject, tuple(objects), tuple(runpod_ids), 0)
@@ -42,10 +43,10 @@ async def insert_deletion(
         """
         insert into public.deletions
           (id, subject, subject_digest, brand_id, requested_by, objects_left, runpod_ids_left, requested_at,
-           next_attempt_at)
+           next_attempt_at, completed_at)
         values
           (%(id)s, %(subject)s, %(subject_digest)s, %(brand_id)s, %(requested_by)s, %(objects)s, %(runpod_ids)s,
-           %(now)s, %(next_attempt_at)s)
+           %(now)s, %(next_attempt_at)s, %(completed_at)s)
         """,
         {
             "id": deletion.id,
@@ -57,6 +58,7 @@ async def insert_deletion(
             "runpod_ids": list(runpod_ids),
             "now": now,
             "next_attempt_at": next_attempt_at,
+            "completed_at": completed_at,
         },
     )
     return deletion
