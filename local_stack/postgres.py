@@ -26,6 +26,8 @@ with warnings.catch_warnings():
 
 # A path longer than this does not fit into a socket address (`sun_path`) together with PostgreSQL's file name.
 LONGEST_SOCKET_DIRECTORY = 80
+# Names the socket's file; nothing listens on the network unless told to.
+DEFAULT_PORT = 5432
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 
@@ -39,7 +41,7 @@ class PostgresAddress:
     """Where the server listens: a directory with its Unix socket. Whoever may enter the directory may sign in."""
 
     socket_directory: Path
-    port: int = 5432
+    port: int
 
     def dsn(self, *, role: str, database: str = "postgres") -> str:
         """Return a libpq connection URI for `role`; no password is asked on this socket."""
@@ -68,7 +70,7 @@ def postgres_command(server: PostgresServer, address: PostgresAddress, settings:
     return command
 
 
-def socket_address(server: PostgresServer) -> PostgresAddress:
+def socket_address(server: PostgresServer, port: int = DEFAULT_PORT) -> PostgresAddress:
     """Return where the server listens: a directory that only its user (and root) may enter, made if need be."""
     directory = server.pgdata.parent / "socket"
     if len(str(directory)) > LONGEST_SOCKET_DIRECTORY:
@@ -79,7 +81,7 @@ def socket_address(server: PostgresServer) -> PostgresAddress:
     directory.chmod(0o700)
     if server.system_user is not None:
         shutil.chown(directory, server.system_user)
-    return PostgresAddress(directory)
+    return PostgresAddress(directory, port)
 
 
 def log_file(server: PostgresServer) -> Path:
@@ -87,10 +89,12 @@ def log_file(server: PostgresServer) -> Path:
     return server.pgdata.parent / "postgres.log"
 
 
-def start_postgres(groups: ProcessGroups, server: PostgresServer, settings: Sequence[str] = ()) -> Process:
+def start_postgres(
+    groups: ProcessGroups, server: PostgresServer, address: PostgresAddress, settings: Sequence[str] = ()
+) -> Process:
     """Start the server of a prepared data directory, without waiting until it answers."""
     return groups.start(
-        postgres_command(server, socket_address(server), settings),
+        postgres_command(server, address, settings),
         log_file=log_file(server),
         user=server.system_user,
         # To the leader it means: break off what runs, write everything down, and go.
@@ -114,7 +118,7 @@ def stop_postgres(groups: ProcessGroups, process: Process) -> None:
 
 @contextlib.contextmanager
 def running_postgres(
-    groups: ProcessGroups, data_directory: Path, settings: Sequence[str] = ()
+    groups: ProcessGroups, data_directory: Path, settings: Sequence[str] = (), *, port: int = DEFAULT_PORT
 ) -> Iterator[PostgresAddress]:
     """Start the server, give its address once it answers, stop it at the end.
 
@@ -122,15 +126,16 @@ def running_postgres(
         PostgresFailed: it ended, or did not answer in time.
     """
     server = prepare_data_directory(data_directory)
-    process = start_postgres(groups, server, settings)
+    address = socket_address(server, port)
+    process = start_postgres(groups, server, address, settings)
     try:
-        wait_until_it_answers(process, server)
-        yield socket_address(server)
+        wait_until_it_answers(process, server, address)
+        yield address
     finally:
         stop_postgres(groups, process)
 
 
-def wait_until_it_answers(process: Process, server: PostgresServer) -> None:
+def wait_until_it_answers(process: Process, server: PostgresServer, address: PostgresAddress) -> None:
     """Wait for the first answer.
 
     Raises:
@@ -139,7 +144,7 @@ def wait_until_it_answers(process: Process, server: PostgresServer) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            psycopg.connect(socket_address(server).dsn(role="postgres"), connect_timeout=5).close()
+            psycopg.connect(address.dsn(role="postgres"), connect_timeout=5).close()
             return
         except psycopg.OperationalError:
             time.sleep(0.05)

@@ -85,14 +85,15 @@ class Supervisor:
         """
         server = prepare_data_directory(self._stack.postgres_directory)
         stop_leftover(server)
-        postgres = self._add("postgres", lambda: start_postgres(self._groups, server), log_file(server))
-        wait_until_it_answers(postgres, server)
+        address = socket_address(server)
+        postgres = self._add("postgres", lambda: start_postgres(self._groups, server, address), log_file(server))
+        wait_until_it_answers(postgres, server, address)
         # As the database's owner, whom no policy binds.
-        self.database_url = socket_address(server).dsn(role="postgres")
+        self.database_url = address.dsn(role="postgres")
         bootstrap(self.database_url)
         apply_migrations(self.database_url, read_migrations())
         let_api_sign_in(self.database_url)
-        services = stack_services(self._stack, socket_address(server))
+        services = stack_services(self._stack, address)
         for service in services:
             self._add_service(service)
         self._wait_until_well(services)

@@ -1,6 +1,9 @@
 """The real PostgreSQL for tests: one server a test process, migrated once; a test gets a transaction or a copy."""
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -18,11 +21,24 @@ _TEMPLATE = "tryon_template"
 _SHARED = "tryon_shared"
 
 
+@contextmanager
+def reachable_directory() -> Iterator[Path]:
+    """A temporary directory that PostgreSQL's own user can reach when the tests run as root.
+
+    Not one of pytest's: each session of pytest closes the folder of all of them to everybody else as it starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="tryon-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAddress]:
+def postgres() -> Iterator[PostgresAddress]:
     """A server with two migrated databases: one to copy, one for tests that roll back."""
-    data_directory = tmp_path_factory.mktemp("postgres") / "data"
-    with process_groups() as groups, running_postgres(groups, data_directory, _FAST) as address:
+    with (
+        reachable_directory() as directory,
+        process_groups() as groups,
+        running_postgres(groups, directory / "data", _FAST) as address,
+    ):
         with psycopg.connect(address.dsn(role="postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(_TEMPLATE)))
         template = address.dsn(role="postgres", database=_TEMPLATE)

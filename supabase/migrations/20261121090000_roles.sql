@@ -21,11 +21,10 @@ revoke all on schema private from public, anon, authenticated, service_role;
 grant usage on schema private to tryon_api;
 grant usage on schema public to tryon_api;
 
--- From here on, nobody reads a new table or calls a new function unless a migration says so.
+-- From here on, nobody reads a new table unless a migration says so. Functions live in `private`, where only
+-- tryon_api may look anything up.
 alter default privileges in schema public revoke all on tables from public, anon, authenticated, service_role;
 alter default privileges in schema public revoke all on sequences from public, anon, authenticated, service_role;
-alter default privileges in schema private revoke all on functions from public, anon, authenticated, service_role;
-alter default privileges revoke execute on functions from public;
 
 create function private.act_as(actor text, brand_id uuid default null, user_id uuid default null)
 returns void

@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.database import reachable_directory
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.slow, pytest.mark.xdist_group("stack")]
@@ -28,8 +29,9 @@ Stack = tuple["subprocess.Popen[str]", dict[str, Any]]
 
 
 @pytest.fixture
-def data_directory(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+def data_directory() -> Iterator[Path]:
+    with reachable_directory() as directory:
+        yield directory / "data"
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def starting(data_directory: Path) -> Iterator[Callable[[], Stack]]:
 
     yield start
     for process in started:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
@@ -58,9 +60,9 @@ def up(data_directory: Path) -> Iterator[Callable[[], Stack]]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def running() -> Iterator[Stack]:
     """One stack for the tests that leave it running."""
-    with starting(tmp_path_factory.mktemp("running") / "data") as up:
+    with reachable_directory() as directory, starting(directory / "data") as up:
         yield up()
 
 
