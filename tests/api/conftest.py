@@ -8,16 +8,14 @@ import pytest
 from local_stack.gpu_queue.app import create_gpu_queue_app
 from local_stack.gpu_queue.queue import Patience
 from local_stack.storage.app import create_storage_app
-from local_stack.storage.tokens import Keys
-from tests.api.control_plane import QUEUE_KEY, STORAGE_KEY, ControlPlane, running_control_plane
+from tests.api.control_plane import QUEUE_KEY, STORAGE_KEYS, ControlPlane, running_control_plane
 from tests.serving import served
 
 
 @pytest.fixture
 def storage_url(storage_dsn: str, tmp_path: Path) -> Iterator[str]:
     """The storage server."""
-    keys = Keys(secret_key=STORAGE_KEY, publishable_key="sb_publishable_test", jwt_secret="j" * 40)
-    with served(create_storage_app(dsn=storage_dsn, directory=tmp_path / "objects", keys=keys)) as url:
+    with served(create_storage_app(dsn=storage_dsn, directory=tmp_path / "objects", keys=STORAGE_KEYS)) as url:
         yield url
 
 

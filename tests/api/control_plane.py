@@ -14,12 +14,13 @@ from pydantic import HttpUrl, SecretStr
 
 from api.app import build_app
 from api.settings import ApiSettings
+from local_stack.storage.tokens import Keys
 from tests.serving import free_port, served
 from tests.waiting import eventually
 
 OPERATOR_KEY = "op_" + "o" * 40
 TOKEN_SECRET = "t" * 48
-STORAGE_KEY = "sb_secret_test"
+STORAGE_KEYS = Keys(secret_key="sb_secret_test", publishable_key="sb_publishable_test", jwt_secret="j" * 40)
 QUEUE_KEY = "rpa_test_key"
 ENDPOINT = "avatar"
 SHOP = "https://shop.example"
@@ -228,7 +229,7 @@ def api_settings(*, url: str, storage_url: str, queue_url: str, dsn: str, **chan
             "database_url": SecretStr(dsn),
             "database_pool_max_size": 4,
             "supabase_url": HttpUrl(storage_url),
-            "supabase_secret_key": SecretStr(STORAGE_KEY),
+            "supabase_secret_key": SecretStr(STORAGE_KEYS.secret_key),
             "gpu_queue_url": HttpUrl(f"{queue_url}/v2"),
             "gpu_queue_endpoint": ENDPOINT,
             "gpu_queue_key": SecretStr(QUEUE_KEY),
