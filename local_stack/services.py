@@ -105,7 +105,12 @@ def _worker(stack: StackSettings) -> Service:
 def _inherited() -> dict[str, str]:
     """Our own environment, less what configures another deployment than this one."""
     foreign = ("TRYON_", "RUNPOD_", "LOCAL_STORAGE_", "LOCAL_GPU_QUEUE_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        # What tunes the worker itself names no other deployment.
+        if name.startswith("TRYON_WORKER_") or not name.startswith(foreign)
+    }
 
 
 def _answers(url: str) -> bool:

@@ -62,6 +62,8 @@ def _command(text: str) -> tuple[str, ...]:
 
 def _up(arguments: argparse.Namespace) -> int:
     started_at = time.monotonic()
+    # Photos, measurements and keys are kept here: nobody else on the machine reads what we or our services write.
+    os.umask(0o077)
     if arguments.port and not port_is_free(arguments.port, arguments.host) and not read_running(arguments.data_dir):
         _complain(f"port {arguments.port} is taken; choose another with --port")
         return EXIT_FAILED

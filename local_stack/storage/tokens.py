@@ -1,6 +1,7 @@
 """Signs and reads the tokens of the local storage server: who calls, and what a signed URL opens."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -43,7 +44,7 @@ class Keys:
         bearer = (authorization or "").removeprefix("Bearer ").strip() or (api_key or "")
         if not bearer:
             raise access_denied("Missing authorization")
-        if bearer == self.secret_key:
+        if secrets.compare_digest(bearer.encode(), self.secret_key.encode()):
             return SERVICE
         if bearer == self.publishable_key:
             return Caller("anon", json.dumps({"role": "anon"}))

@@ -171,6 +171,8 @@ def test_a_taken_port_is_refused_with_a_word_on_what_to_do(running: Stack, tmp_p
     assert "--port" in second.stderr
 
 
-@pytest.mark.parametrize("name", ["stack.json", "running.json", "objects", "logs", "postgres/data"])
+@pytest.mark.parametrize(
+    "name", ["stack.json", "running.json", "gpu_queue.sqlite", "objects", "logs", "logs/worker.log", "postgres/data"]
+)
 def test_secrets_and_photos_are_readable_by_their_owner_only(running: Stack, name: str) -> None:
     assert (Path(running[1]["data_dir"]) / name).stat().st_mode & 0o077 == 0
