@@ -67,7 +67,7 @@ def create_storage_app(*, dsn: str, directory: Path, keys: Keys) -> Starlette:
         Route("/object/{bucket}/{key:path}", remove_object, methods=["DELETE"]),
     ]
     return Starlette(
-        routes=[Mount("/storage/v1", routes=routes)],
+        routes=[Mount("/storage/v1", routes=routes), Route("/auth/v1/.well-known/jwks.json", no_signing_keys)],
         # The shopper's browser uploads from the shop's own origin, and no cookie is involved.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
         exception_handlers={
@@ -82,6 +82,11 @@ async def status(request: Request) -> Response:
     """Whether the server and its database answer."""
     await _catalog(request).ping()
     return Response(status_code=200)
+
+
+async def no_signing_keys(_request: Request) -> Response:
+    """The keys that sign-in tokens are verified with: none, since nobody can sign in here."""
+    return _json({"keys": []})
 
 
 async def list_buckets(request: Request) -> Response:

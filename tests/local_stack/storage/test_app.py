@@ -321,3 +321,7 @@ async def test_a_deletion_in_sql_is_refused_as_supabase_refuses_it(service: Asyn
     await service.storage.from_("photos").upload("a/front", JPEG, {"content-type": "image/jpeg"})
     with psycopg.connect(owner_dsn) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("delete from storage.objects")
+
+
+async def test_nobody_can_have_signed_in_here(url: str, http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{url}/auth/v1/.well-known/jwks.json")).json() == {"keys": []}
