@@ -23,6 +23,10 @@ class Actor:
     user_id: UUID | None = None
 
 
+# Row-level security binds this role. Where a pooler lets only the project's own roles sign in, the connection string
+# names one of those, and it must not lend us its rights.
+BEGIN_AS = b"select set_config('role', 'tryon_api', true), private.act_as(%s, %s, %s)"
+
 SYSTEM = Actor("system")
 OPERATOR = Actor("operator")
 
@@ -58,7 +62,7 @@ class Database:
         Raises `psycopg.OperationalError` or `psycopg_pool.PoolTimeout` when the database does not answer.
         """
         async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("select private.act_as(%s, %s, %s)", (actor.kind, actor.brand_id, actor.user_id))
+            await connection.execute(BEGIN_AS, (actor.kind, actor.brand_id, actor.user_id))
             yield connection
 
 

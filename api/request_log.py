@@ -5,6 +5,7 @@ import re
 import time
 from uuid import uuid4
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,10 +53,6 @@ class RequestLog:
 
         try:
             await self._app(scope, _bounded(receive), send_with_id)
-        except _BodyTooLarge:
-            if not status:
-                response = problems.answer(problems.RequestTooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted."))
-                await response(scope, receive, send_with_id)
         except Exception:
             logger.exception("request failed")
             if status:
@@ -72,10 +69,6 @@ class RequestLog:
         logger.info("request", extra={"fields": fields})
 
 
-class _BodyTooLarge(Exception):
-    """The request's body went over the limit."""
-
-
 def _bounded(receive: Receive) -> Receive:
     received_bytes = 0
 
@@ -84,7 +77,8 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         received_bytes += len(message.get("body", b""))
         if received_bytes > MAX_BODY_BYTES:
-            raise _BodyTooLarge
+            # The one kind of exception that the framework, which reads the body, lets through.
+            raise HTTPException(413)
         return message
 
     return receive_bounded

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from pydantic import ValidationError
 
 from gpu_worker.delivery import Delivery, DeliveryFailed
-from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest
+from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Progress
 from gpu_worker.pipeline import Stage as PipelineStage
 from gpu_worker.progress import ProgressReporter
 from gpu_worker.rejections import PhotoRejected
@@ -40,10 +39,17 @@ class Stopped(Exception):
     """Nobody waits for this run any more."""
 
 
+class Pipeline(Protocol):
+    """What makes an avatar of a request, in one long call that reports each stage it enters."""
+
+    def run(self, request: AvatarRequest, *, progress: Progress) -> AvatarFiles:
+        """Raises `PhotoRejected`."""
+
+
 class AvatarHandler:
     """Handles jobs with one loaded pipeline, one at a time."""
 
-    def __init__(self, pipeline: AvatarPipeline, settings: WorkerSettings) -> None:
+    def __init__(self, pipeline: Pipeline, settings: WorkerSettings) -> None:
         self._pipeline = pipeline
         self._settings = settings
         # A cancelled job's thread runs on until its stage ends; the next job waits for it.
@@ -140,9 +146,7 @@ class AvatarHandler:
         finally:
             stop.set()
 
-    def _run_pipeline(
-        self, job: AvatarJob, photos: dict[PhotoView, bytes], on_progress: Callable[[PipelineStage, float], None]
-    ) -> AvatarFiles:
+    def _run_pipeline(self, job: AvatarJob, photos: dict[PhotoView, bytes], on_progress: Progress) -> AvatarFiles:
         request = AvatarRequest(
             height_cm=job.facts.height_cm,
             front=photos.get(PhotoView.FRONT),
@@ -164,17 +168,21 @@ async def _store_result(result: AvatarReady | AvatarRefused, job: AvatarJob, del
     await delivery.store(OutputFile.RESULT, content, job.uploads[OutputFile.RESULT])
 
 
-def main() -> None:
-    """Load the models, then take jobs until RunPod ends the process."""
+def serve(pipeline: Pipeline, settings: WorkerSettings) -> None:
+    """Take jobs from RunPod until it ends the process."""
     # The SDK reads its environment when it is imported.
     import runpod
 
-    settings = WorkerSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # httpx logs whole URLs, signatures included.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    pipeline = AvatarPipeline.load(cache_dir=settings.cache_dir, announce=logger.info)
     runpod.serverless.start({"handler": AvatarHandler(pipeline, settings).handle})
+
+
+def main() -> None:
+    """Load the models, then take jobs: a worker that says it is ready is ready."""
+    settings = WorkerSettings()
+    serve(AvatarPipeline.load(), settings)
 
 
 if __name__ == "__main__":

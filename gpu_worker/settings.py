@@ -1,7 +1,5 @@
 """The worker's configuration, read once from the environment when the process starts."""
 
-from pathlib import Path
-
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,9 +9,6 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRYON_WORKER_", frozen=True, extra="ignore")
 
-    cache_dir: Path | None = Field(
-        default=None, description="Where the body model's tables are kept; the user's cache folder when unset."
-    )
     heartbeat_interval_s: float = Field(
         default=10.0, gt=0, le=30, description="Longest silence between two progress reports of a running job."
     )

@@ -3,27 +3,28 @@
 import os
 import signal
 
-from gpu_worker import handler
+from gpu_worker.handler import serve
 from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Progress, Stage
+from gpu_worker.settings import WorkerSettings
 
-LAST_STAGE = Stage(os.environ["DIE_AT_STAGE"])
 
-
-class MortalPipeline(AvatarPipeline):
+class MortalPipeline:
     """Dies part of the way."""
 
-    def run(self, request: AvatarRequest, *, progress: Progress = lambda stage, done: None) -> AvatarFiles:
+    def __init__(self, pipeline: AvatarPipeline, last_stage: Stage) -> None:
+        self._pipeline = pipeline
+        self._last_stage = last_stage
+
+    def run(self, request: AvatarRequest, *, progress: Progress) -> AvatarFiles:
         """Run up to the last stage."""
 
         def on_progress(stage: Stage, share_done: float) -> None:
             progress(stage, share_done)
-            if stage is LAST_STAGE:
+            if stage is self._last_stage:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return super().run(request, progress=on_progress)
+        return self._pipeline.run(request, progress=on_progress)
 
-
-handler.AvatarPipeline = MortalPipeline  # type: ignore[misc]
 
 if __name__ == "__main__":
-    handler.main()
+    serve(MortalPipeline(AvatarPipeline.load(), Stage(os.environ["DIE_AT_STAGE"])), WorkerSettings())

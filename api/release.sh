@@ -1,0 +1,5 @@
+#!/bin/sh
+# The release step: bring the database up to date before the new version takes traffic. Needs the owner's connection.
+set -eu
+: "${MIGRATION_DATABASE_URL:?the connection string of the database's owner, session mode}"
+exec supabase db push --db-url "$MIGRATION_DATABASE_URL" --workdir /app --yes
