@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EXIT_DONE, EXIT_OUR_FAULT, EXIT_USAGE, EXIT_REFUSED = 0, 1, 2, 3
 
+_OVERLAYS = frozenset({"overlay-front.png", "overlay-side.png"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--side", type=Path, metavar="PHOTO", help="you, turned a quarter to the side")
     parser.add_argument("--height-cm", type=_number, metavar="CM", help="your height without shoes")
     parser.add_argument("--weight-kg", type=_number, metavar="KG", help="makes every girth more exact")
-    parser.add_argument("--sex", type=Sex, choices=list(Sex), metavar="female|male")
+    parser.add_argument("--sex", type=_sex, metavar="female|male")
     parser.add_argument("--age", type=_adult_age, metavar="YEARS")
     parser.add_argument("--sample", action="store_true", help="use the photos and figures that ship with the program")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
@@ -45,10 +47,20 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _number(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return value
+
+
+def _sex(text: str) -> Sex:
+    try:
+        return Sex(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(Sex)}; leave it out if unsure") from error
 
 
 def _adult_age(text: str) -> float:
@@ -87,17 +99,27 @@ def _check_usage(arguments: argparse.Namespace) -> None:
 
 def _usage_mistake(arguments: argparse.Namespace) -> str | None:
     photos = [photo for photo in (arguments.front, arguments.side) if photo is not None]
-    figures = [arguments.height_cm, arguments.weight_kg, arguments.sex, arguments.age]
+    told = (arguments.height_cm, arguments.weight_kg, arguments.sex, arguments.age)
+    figures = [figure for figure in told if figure is not None]
     if arguments.out.exists() and not arguments.out.is_dir():
         return f"{arguments.out} is a file, not a folder"
     if arguments.sample:
-        return "--sample brings its own photos and figures" if photos or any(figures) else None
+        return "--sample brings its own photos and figures" if photos or figures else None
     if arguments.height_cm is None:
         return "--height-cm is needed: nothing in a photo tells how tall you are"
     if not photos and arguments.weight_kg is None and arguments.sex is None:
         return "without a photo, give --weight-kg or --sex"
-    missing = [photo for photo in photos if not photo.is_file()]
-    return f"there is no file {missing[0]}" if missing else None
+    return next((mistake for mistake in map(_photo_mistake, photos) if mistake), None)
+
+
+def _photo_mistake(photo: Path) -> str | None:
+    if not photo.is_file():
+        return f"there is no file {photo}"
+    try:
+        photo.open("rb").close()
+    except OSError as error:
+        return f"{photo} cannot be read: {error.strerror}"
+    return None
 
 
 def _make(arguments: argparse.Namespace, display: ProgressDisplay) -> "AvatarFiles":
@@ -122,7 +144,7 @@ def _request(arguments: argparse.Namespace) -> "AvatarRequest":
             height_cm=told["height_cm"],
             weight_kg=told["weight_kg"],
             sex=Sex(told["sex"]),
-            age_years=told["age_years"],
+            age_years=told["age"],
         )
 
     def photo(path: Path | None) -> bytes | None:
@@ -142,17 +164,33 @@ def _request(arguments: argparse.Namespace) -> "AvatarRequest":
 
 
 def _keep(made: Mapping[str, bytes], folder: Path) -> None:
-    """Write all the files or none: they are written aside, then moved into place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    """Write all the files or none: they are written aside, then moved into place. Other files in the folder stay."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, content in made.items():
-            (aside / name).write_bytes(content)
-        folder.mkdir(exist_ok=True)
-        for name in made:
-            (aside / name).replace(folder / name)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        # Inside the folder, because it may be a mount of its own, from beside which nothing can be moved into it.
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
+        try:
+            for name, content in made.items():
+                (aside / name).write_bytes(content)
+            _check_replaceable(made, folder)
+            for name in made:
+                (aside / name).replace(folder / name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:
+        if is_new:
+            folder.rmdir()
+        raise
+    # An overlay that an earlier run left would pass for one of this person.
+    for name in _OVERLAYS - made.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_replaceable(made: Mapping[str, bytes], folder: Path) -> None:
+    for name in made:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(f"{folder / name} is in the way")
 
 
 def _summary(made: "AvatarFiles", folder: Path, *, as_json: bool) -> str:

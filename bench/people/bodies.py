@@ -164,8 +164,8 @@ def neutral_phenotypes() -> dict[str, float]:
 
 
 def age_phenotype(age_years: float) -> float:
-    """Anny's age parameter: 2/3 at 25 years, 1 at 90, linear between."""
-    return 2 / 3 + (age_years - 25) / 65 / 3
+    """Anny's age parameter of an adult: 2/3 up to 25 years, 1 at 90, linear between; below 2/3 lies a child's build."""
+    return 2 / 3 + max(age_years - 25, 0) / 65 / 3
 
 
 def volume_m3(vertices_m: FloatArray, faces: IndexArray) -> float:
@@ -204,7 +204,9 @@ def dimensions_of(model: BodyModel, body: RestBody) -> dict[str, float]:
     legs = model.weight_of("upperleg", "lowerleg") > 0.5
     waist_level = vertices[model.waist_vertices, 2].mean()
     crotch_level = vertices[model.crotch_vertex, 2]
-    buttocks = (vertices[:, 2] > crotch_level) & (vertices[:, 2] < waist_level) & (model.arm_weight < 0.5)
+    # Above half-way to the waist the back of a heavy body can stand out further than the buttocks do.
+    top = (crotch_level + waist_level) / 2
+    buttocks = (vertices[:, 2] > crotch_level) & (vertices[:, 2] < top) & (model.arm_weight < 0.5)
     hip_level = vertices[np.flatnonzero(buttocks)[vertices[buttocks, 1].argmax()], 2]
     left_leg = model.faces[(legs[model.faces] & (vertices[model.faces, 0] > 0)).all(axis=1)]
     return {

@@ -12,7 +12,7 @@ SIDE_ARM = Arm(out_deg=9.0, forward_deg=12.0, forearm_out_deg=6.0, forearm_forwa
 SIDE_POSE = Pose(left_arm=SIDE_ARM, right_arm=SIDE_ARM)
 WOMAN = Dimensions("female", 31, 1680, 64.0, 950, 780, 1000, 590, 780)
 MAN = Dimensions("male", 44, 1810, 92.0, 1080, 985, 1070, 620, 850)
-SMALL = Finish(width_px=540, height_px=720, jpeg_quality=80)
+SMALL = Finish(width_px=600, height_px=800, noise=1.0, jpeg_quality=80)
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def fixture_shots(model: BodyModel) -> list[NamedShot]:
 def _man_fixtures(model: BodyModel) -> list[NamedShot]:
     man, woman = _man(model), _woman(model)
     camera = frame(Camera(vertical_fov_deg=58.0, height_m=1.4, x_m=-0.06), 1.81, fill=0.82)
-    room = Room(wall_colour=(0.62, 0.68, 0.72), floor="carpet", floor_colour=(0.5, 0.48, 0.45))
-    good = Shot((man,), camera, Light(key_side=0.6), room, Finish(jpeg_quality=82))
+    room = Room(wall_colour=(0.62, 0.68, 0.72), floor_colour=(0.5, 0.45, 0.4))
+    good = Shot((man,), camera, Light(key_side=0.6), room, SMALL)
     aside = replace(man, pose=SIDE_POSE, facing_deg=-92.0)
     hoodie = Outfit(top="hoodie", bottom="loose_trousers", top_colour=(0.4, 0.42, 0.45), bottom_colour=(0.2, 0.22, 0.3))
     beside = replace(man, x_m=0.42, y_m=0.1), replace(woman, x_m=-0.42)
@@ -63,13 +63,13 @@ def _man_fixtures(model: BodyModel) -> list[NamedShot]:
         "man-side": ("the same man from his left side, nothing wrong", replace(good, figures=(aside,))),
         "two-people": (
             "a man and a woman side by side; the truth is the man's",
-            replace(good, figures=beside, camera=wide_camera, finish=SMALL),
+            replace(good, figures=beside, camera=wide_camera),
         ),
         "dark": ("a man in a very dark room", replace(good, light=gloom, finish=replace(SMALL, noise=3.0))),
         "blurred": ("a man, out of focus", replace(good, finish=replace(SMALL, blur_px=4.0))),
         "hoodie": (
             "a man in a hoodie and wide trousers",
-            replace(good, figures=(replace(man, outfit=hoodie),), finish=SMALL),
+            replace(good, figures=(replace(man, outfit=hoodie),)),
         ),
     }
     return [NamedShot(name, shows, MAN, shot) for name, (shows, shot) in shots.items()]
@@ -80,7 +80,7 @@ def _woman_fixtures(model: BodyModel) -> list[NamedShot]:
     camera = frame(Camera(vertical_fov_deg=56.0, height_m=1.1, x_m=0.05), 1.68, fill=0.8)
     room = Room(wall_colour=(0.8, 0.76, 0.7), floor="tiles", floor_colour=(0.75, 0.72, 0.68))
     good = Shot((woman,), camera, Light(), room, SMALL)
-    hanging = Arm(out_deg=2.0, forward_deg=0.0, forearm_out_deg=-1.0, forearm_forward_deg=4.0)
+    hanging = Arm(out_deg=7.0, forward_deg=4.0, forearm_out_deg=5.0, forearm_forward_deg=12.0)
     arms_in = Pose(left_arm=hanging, right_arm=hanging, keep_arms_clear=False)
     on_hips = Pose(left_arm=HAND_ON_HIP, right_arm=HAND_ON_HIP, keep_arms_clear=False)
     dress = Outfit(top="t_shirt", bottom="wide_dress", top_colour=(0.5, 0.2, 0.28))

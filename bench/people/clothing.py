@@ -65,14 +65,14 @@ class _Cut:
 
 TOP_CUTS: dict[str, _Cut] = {
     "t_shirt": _Cut(sleeve=0.55, rise=0.95),
-    "tank_top": _Cut(sleeve=0.02, rise=0.8, neck_drop_m=0.04, neck_radius_m=0.1),
+    "tank_top": _Cut(sleeve=0.02, rise=0.8, neck_drop_m=0.015, neck_radius_m=0.1),
     "long_sleeve": _Cut(sleeve=1.9, rise=0.95),
     "loose_t_shirt": _Cut(sleeve=0.75, rise=1.35, neck_radius_m=0.09),
     "hoodie": _Cut(sleeve=1.93, rise=1.2, neck_radius_m=0.08),
-    "bra_top": _Cut(sleeve=0.02, rise=-0.75, neck_drop_m=0.06, neck_radius_m=0.11),
+    "bra_top": _Cut(sleeve=0.02, rise=-0.75, neck_drop_m=0.02, neck_radius_m=0.11),
 }
 LEG_ENDS: dict[str, float] = {"leggings": 1.9, "shorts": 0.55, "loose_trousers": 1.97, "briefs": 0.12}
-EASE_M: dict[str, float] = {"loose_t_shirt": 0.03, "hoodie": 0.042, "loose_trousers": 0.032}
+EASE_M: dict[str, float] = {"loose_t_shirt": 0.03, "hoodie": 0.055, "loose_trousers": 0.032}
 
 
 def dress(model: BodyModel, body: RestBody, posed: PosedBody, outfit: Outfit) -> list[Layer]:
@@ -116,12 +116,13 @@ class _Wearer:
     ) -> Layer:
         """A garment this far off the skin; more rounds pull it tauter over hollows."""
         rest = patch.carry(self.body.vertices_m)
+        skin = patch.carry(self.posed.vertices_m)
         normals = patch.carry(self.normals)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         eases = ease(rest)
         vertices = drape(
             patch.faces,
-            patch.carry(self.posed.vertices_m),
+            skin,
             normals,
             ease_m=eases,
             least_m=float(min(eases.min(), FITTED_EASE_M)),
@@ -152,7 +153,7 @@ def _top(wear: _Wearer, outfit: Outfit) -> Layer:
         on_sleeve = patch.carry(wear.model.arm_weight)
         return np.asarray(ease_m * freedom * (1 - 0.45 * on_sleeve), dtype=np.float64)
 
-    return wear.layer(outfit.top, patch, colour, ease, taut_rounds=30, material="knit")
+    return wear.layer(outfit.top, patch, colour, ease, taut_rounds=70, material="knit")
 
 
 def _outside_neck_hole(wear: _Wearer, shape: _Cut) -> FloatArray:
@@ -160,7 +161,7 @@ def _outside_neck_hole(wear: _Wearer, shape: _Cut) -> FloatArray:
     x, y, z = wear.body.vertices_m.T
     nape = wear.model.joint(wear.body, "neck01")
     behind = y - nape[1] + 0.012
-    length = np.where(behind < 0, 1 + shape.neck_drop_m / shape.neck_radius_m, 0.92)
+    length = np.where(behind < 0, 1 + shape.neck_drop_m / shape.neck_radius_m, 0.72)
     beside = np.hypot(x, behind / length) - shape.neck_radius_m
     on_head = wear.model.weight_of("head", "neck02", "neck03", "eye") > 0.3
     return np.where(on_head, -FAR, np.where(z > wear.level("spine01"), beside, FAR))

@@ -152,7 +152,7 @@ def _finish(material: bpy.types.Material) -> None:
 
 def _any_colour(random: np.random.Generator) -> Colour:
     base = random.uniform(0.12, 0.8)
-    red, green, blue = np.clip(base + random.normal(0, 0.1, 3), 0.04, 0.95).tolist()
+    red, green, blue = np.clip(base + random.normal(0, 0.07, 3), 0.04, 0.95).tolist()
     return (red, green, blue)
 
 

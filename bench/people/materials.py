@@ -1,5 +1,6 @@
 """Procedural Blender materials: skin, cloth, hair, walls and floors; nothing is loaded from files."""
 
+import math
 from typing import Any
 
 import bpy
@@ -58,10 +59,10 @@ def wall(kind: str, colour: Colour) -> bpy.types.Material:
     material, shader = _new("wall")
     shader.inputs["Roughness"].default_value = 0.85
     if kind == "brick":
-        texture = _bricks(material, colour, scale=4.0, width=0.9, height=0.3, contrast=0.82, mortar=0.012)
+        texture = _bricks(material, colour, scale=4.0, width=0.9, height=0.3, contrast=0.82, mortar=0.012, upright=True)
     elif kind == "stripes":
-        texture = _node(material, "ShaderNodeTexWave", Scale=3.0)
-        texture = _ramp(material, texture.outputs["Factor" if "Factor" in texture.outputs else "Fac"], colour, 0.88)
+        stripes = _node(material, "ShaderNodeTexWave", Scale=3.0)
+        texture = _ramp(material, stripes.outputs[1], colour, 0.88)
     else:
         noise = _node(material, "ShaderNodeTexNoise", Scale=1.2, Detail=2.0)
         texture = _ramp(material, noise.outputs[0], colour, 0.95)
@@ -98,10 +99,13 @@ def _new(name: str) -> tuple[bpy.types.Material, Any]:
     return material, material.node_tree.nodes["Principled BSDF"]
 
 
-def _node(material: bpy.types.Material, kind: str, **inputs: float) -> Any:
+def _node(material: bpy.types.Material, kind: str, *, upright: bool = False, **inputs: float) -> Any:
+    """A texture over the floor's plane, or over the back wall's if upright."""
     node = material.node_tree.nodes.new(kind)
-    position = material.node_tree.nodes.new("ShaderNodeNewGeometry")
-    _link(material, position.outputs["Position"], node.inputs["Vector"])
+    position, turn = (material.node_tree.nodes.new(f"ShaderNode{name}") for name in ("NewGeometry", "Mapping"))
+    turn.inputs["Rotation"].default_value = (math.pi / 2 if upright else 0.0, 0.0, 0.0)
+    _link(material, position.outputs["Position"], turn.inputs["Vector"])
+    _link(material, turn.outputs["Vector"], node.inputs["Vector"])
     for name, value in inputs.items():
         node.inputs[name].default_value = value
     return node
@@ -116,8 +120,10 @@ def _bricks(
     height: float,
     contrast: float,
     mortar: float,
+    upright: bool = False,
 ) -> Any:
-    bricks = _node(material, "ShaderNodeTexBrick", Scale=scale, **{"Mortar Size": mortar})
+    bricks = _node(material, "ShaderNodeTexBrick", upright=upright, Scale=scale)
+    bricks.inputs["Mortar Size"].default_value = mortar
     bricks.inputs["Brick Width"].default_value = width
     bricks.inputs["Row Height"].default_value = height
     bricks.inputs["Color1"].default_value = _rgba(colour)

@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
-from bench.people.bodies import BodyModel, RestBody, dimensions_of
+from bench.people.bodies import BodyModel, RestBody, dimensions_of, read_ansur
 from bench.people.cast import NamedShot, fixture_shots, sample_shots
-from bench.people.finishing import develop
-from bench.people.scene import render
+from bench.people.figures import joints_px
+from bench.people.finishing import develop, distort
+from bench.people.scene import render, render_mask
+from bench.people.shots import Shot
+from bench.people.variations import Subject, View, draw_photos, draw_subjects
 
 LOG = logging.getLogger("bench.people")
 
@@ -74,6 +79,40 @@ def _fixture_entry(model: BodyModel, named: NamedShot) -> dict[str, Any]:
     return {"made_by": f"python -m bench.people.render fixtures --only {named.name}"} | describe(model, named)
 
 
+def write_random(model: BodyModel, options: argparse.Namespace) -> None:
+    """`count` people after ANSUR II subjects, three photos each, and truth.json.
+
+    A photo already there is kept if truth.json says that it was made from the very same shot.
+    """
+    people = read_ansur(options.ansur)
+    truth_path = options.out / "truth.json"
+    before = json.loads(truth_path.read_text(encoding="utf-8")) if truth_path.exists() else {}
+    truth: dict[str, Any] = {}
+    for place, subject in enumerate(draw_subjects(people, options.count, np.random.default_rng(options.seed))):
+        # A generator of their own: nobody's photos depend on who was drawn before them.
+        photos = draw_photos(model, subject, np.random.default_rng((options.seed, subject.number)))
+        name = f"{place:03d}"
+        truth[name] = json.loads(json.dumps(_person_entry(model, subject, photos)))
+        for view, shot in photos.items():
+            named = NamedShot(f"{name}-{view}", view, subject.dimensions, shot)
+            made_before = before.get(name, {}).get("photos", {}).get(view) == truth[name]["photos"][view]
+            if not made_before or not (options.out / f"{named.name}.jpg").exists():
+                write_photo(model, named, options.out)
+            mask_path = options.out / f"{named.name}-mask.png"
+            if options.masks and not (made_before and mask_path.exists()):
+                Image.fromarray(distort(render_mask(model, shot), shot.finish.lens_distortion)).save(mask_path)
+        _write_json(truth_path, before | truth)
+    _write_json(truth_path, truth)
+
+
+def _person_entry(model: BodyModel, subject: Subject, photos: Mapping[View, Shot]) -> dict[str, Any]:
+    shape = photos["front"].figures[0].shape
+    who = {"sex": subject.dimensions.sex, "age": subject.dimensions.age_years} | truth_cm(model, model.rest(shape))
+    drawn = {"ansur_number": subject.number, "half": subject.half, "difficulties": sorted(subject.difficulties)}
+    shots = {view: {"joints_px": joints_px(model, shot), "shot": shot.to_json()} for view, shot in photos.items()}
+    return who | drawn | {"photos": shots}
+
+
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -87,6 +126,12 @@ def main(arguments: Iterable[str] | None = None) -> int:
     fixtures = commands.add_parser("fixtures", help="the photos of the tests")
     fixtures.add_argument("--out", type=Path, default=Path("tests/fixtures/people"))
     fixtures.add_argument("--only", nargs="*", default=[], metavar="NAME")
+    crowd = commands.add_parser("random", help="people after ANSUR II subjects, for the accuracy benchmark")
+    crowd.add_argument("--count", type=int, required=True)
+    crowd.add_argument("--seed", type=int, default=0)
+    crowd.add_argument("--ansur", type=Path, default=Path("../shared/data/ansur2"), help="folder of the two tables")
+    crowd.add_argument("--masks", action="store_true", help="also write the exact outline of each person")
+    crowd.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(None if arguments is None else list(arguments))
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -95,8 +140,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
     model = BodyModel()
     if options.command == "sample":
         write_sample(model, options.out)
-    else:
+    elif options.command == "fixtures":
         write_fixtures(model, options.out, options.only)
+    else:
+        write_random(model, options)
     return 0
 
 

@@ -11,39 +11,21 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from bench.people import furniture, materials
-from bench.people.bodies import BodyModel, FloatArray
-from bench.people.clothing import Layer, dress
-from bench.people.looks import appear
-from bench.people.posing import stand
-from bench.people.shots import Camera, Figure, Light, Shot
+from bench.people.bodies import BodyModel
+from bench.people.clothing import Layer
+from bench.people.figures import figure_layers
+from bench.people.shots import Camera, Light, Shot
 
 # Enough for the denoiser; more samples change nothing that a photo of 720 x 960 pixels shows.
 SAMPLES = 12
 THREADS = 2
 
 
-def figure_layers(model: BodyModel, figure: Figure) -> tuple[list[Layer], FloatArray]:
-    """The surfaces of one person where they stand in the scene, and their joints (B, 3) there."""
-    body = model.rest(figure.shape)
-    posed = stand(model, body, figure.pose)
-    layers = appear(model, body, posed, figure.look) + dress(model, body, posed, figure.outfit)
-    turn = Rotation.from_euler("z", figure.facing_deg, degrees=True)
-    place = np.array([figure.x_m, figure.y_m, 0.0])
-
-    def moved(points: FloatArray) -> FloatArray:
-        return np.asarray(turn.apply(points) + place, dtype=np.float64)
-
-    placed = [
-        Layer(layer.name, moved(layer.vertices_m), layer.faces, layer.colours, layer.material) for layer in layers
-    ]
-    return placed, moved(posed.joints_m)
-
-
 def render(model: BodyModel, shot: Shot) -> NDArray[np.uint8]:
     """(H, W, 3) the picture as the sensor sees it, before lens, noise and compression."""
     _start(shot)
     for figure in shot.figures:
-        for layer in figure_layers(model, figure)[0]:
+        for layer in figure_layers(model, figure):
             _add_layer(layer)
     furniture.build_room(shot.room)
     _add_light(shot.light)
@@ -59,7 +41,7 @@ def render_mask(model: BodyModel, shot: Shot) -> NDArray[np.uint8]:
     scene.cycles.max_bounces = 0
     scene.render.film_transparent = True
     for figure in shot.figures:
-        for layer in figure_layers(model, figure)[0]:
+        for layer in figure_layers(model, figure):
             _add_layer(layer)
     return _picture()[..., 3]
 

@@ -120,14 +120,23 @@ def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def frame(camera: Camera, stature_m: float, *, fill: float, sink: float = 0.0) -> Camera:
-    """The camera moved back until a person of this stature takes `fill` of the picture's height.
+    """The camera moved back and tilted until a person of this stature takes `fill` of the picture's height.
 
     sink: how far below the middle of the picture the person's middle is, as a share of its height.
     """
-    tangent = np.tan(np.radians(camera.vertical_fov_deg) / 2)
-    distance = stature_m / (2 * tangent * fill)
-    aim = stature_m / 2 + sink * 2 * tangent * distance
-    return replace(camera, distance_m=round(float(distance), 4), aim_z_m=round(float(aim), 4))
+    # Toes reach towards the camera and so lower into the picture than the ankles.
+    toes_and_crown = np.array([[0.0, -0.18, 0.0], [0.0, 0.0, stature_m]])
+    square = Finish(width_px=1, height_px=1)
+    framed = replace(camera, aim_z_m=stature_m / 2)
+    for _ in range(12):
+        toes, crown = project(framed, square, toes_and_crown)[:, 1]
+        lowered = (toes + crown) / 2 - 0.5 - sink
+        framed = replace(
+            framed,
+            distance_m=round(framed.distance_m * float((toes - crown) / fill), 4),
+            aim_z_m=round(framed.aim_z_m - float(lowered / (toes - crown)) * stature_m, 4),
+        )
+    return framed
 
 
 def project(camera: Camera, finish: Finish, points_m: FloatArray) -> FloatArray:

@@ -83,6 +83,21 @@ def neighbour_mean(faces: IndexArray, count: int) -> csr_array:
     return csr_array(diags_array(1 / np.maximum(degree, 1)) @ adjacency + lonely)
 
 
+def smooth(faces: IndexArray, vertices: FloatArray, *, rounds: int, grain_m: float) -> FloatArray:
+    """(V, 3) vertices drawn towards the mean of their neighbours, half way where edges are shorter than the grain.
+
+    Where the mesh is coarser each round moves them less, by the square of edge length, as diffusion would.
+    """
+    mean = neighbour_mean(faces, len(vertices))
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    length_sum = np.bincount(starts, np.linalg.norm(vertices[starts] - vertices[ends], axis=1), len(vertices))
+    edge_length = length_sum / np.maximum(np.bincount(starts, minlength=len(vertices)), 1)
+    step = 0.5 * np.minimum((grain_m / np.maximum(edge_length, 1e-6)) ** 2, 1.0)[:, None]
+    for _ in range(rounds):
+        vertices = np.asarray((1 - step) * vertices + step * (mean @ vertices), dtype=np.float64)
+    return vertices
+
+
 def drape(
     patch_faces: IndexArray,
     skin: FloatArray,
@@ -96,12 +111,16 @@ def drape(
 
     skin, normals: (N, 3) the skin beneath each point of the cloth; ease_m: (N,). Returns (N, 3).
     """
-    cloth = np.asarray(skin + normals * np.maximum(ease_m, least_m)[:, None], dtype=np.float64)
     if not rounds:
-        return cloth
+        return np.asarray(skin + normals * np.maximum(ease_m, least_m)[:, None], dtype=np.float64)
+    # Loose cloth shows none of the body's small forms: it keeps its ease from a smoother body.
+    form = smooth(patch_faces, skin, rounds=60, grain_m=0.01)
+    form_normals = vertex_normals(form, patch_faces)
+    cloth = np.asarray(form + form_normals * ease_m[:, None], dtype=np.float64)
     mean = neighbour_mean(patch_faces, len(skin))
     for _ in range(rounds):
         cloth = 0.4 * cloth + 0.6 * (mean @ cloth)
-        height = np.einsum("ij,ij->i", cloth - skin, normals)
-        cloth += normals * np.maximum(least_m + 0.5 * (ease_m - least_m) - height, 0.0)[:, None]
+        for under, outwards, gap in ((form, form_normals, 0.75 * ease_m), (skin, normals, least_m)):
+            height = np.einsum("ij,ij->i", cloth - under, outwards)
+            cloth += outwards * np.maximum(gap - height, 0.0)[:, None]
     return np.asarray(cloth, dtype=np.float64)

@@ -8,8 +8,11 @@ back takes milliseconds and needs numpy alone.
 import logging
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,9 @@ LOCAL_CHANGES: tuple[str, ...] = (
 
 _HIDDEN_PARTS = ("mouth_cavity", "tongue", "eye_back.L", "eye_back.R", "eye_cavity.L", "eye_cavity.R")
 
+# What reading raises where the file is not what we wrote: a full disk, a copy that was cut short.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, AttributeError)
+
 _log = logging.getLogger(__name__)
 
 
@@ -111,38 +117,56 @@ def load_tables(cache_dir: Path | None = None, *, announce: Callable[[str], None
     """
     directory = cache_dir or default_cache_dir()
     path = directory / f"anny-{ANNY_VERSION}-{FORMAT_VERSION}.npz"
-    if not path.exists():
+    try:
+        return _read(path)
+    except FileNotFoundError:
         announce("Preparing the body model; this happens once and takes about a minute.")
-        _write_atomically(path, _build_tables())
-    with np.load(path, allow_pickle=False) as archive:
+    except _DAMAGE:
+        announce("The prepared body model is damaged. Preparing it again; this takes about a minute.")
+    _write_atomically(path, _build_tables())
+    return _read(path)
+
+
+def _read(path: Path) -> AnnyTables:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return AnnyTables(**{name: archive[name] for name in AnnyTables.__dataclass_fields__})
 
 
 def _write_atomically(path: Path, tables: AnnyTables) -> None:
+    # The stub of savez gives its flag a name that unpacked arrays might carry.
+    arrays: dict[str, Any] = {name: getattr(tables, name) for name in AnnyTables.__dataclass_fields__}
+    archive = BytesIO()
+    np.savez(archive, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as partial:
-        try:
-            # The stub of savez gives its flag a name that unpacked arrays might carry.
-            arrays: dict[str, Any] = {name: getattr(tables, name) for name in AnnyTables.__dataclass_fields__}
-            np.savez(partial, **arrays)
-        except BaseException:
-            Path(partial.name).unlink(missing_ok=True)
-            raise
-    Path(partial.name).replace(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(archive.getbuffer())
+        # Temporary files are their owner's alone; an image baked by root is read by others.
+        partial.chmod(0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _build_tables() -> AnnyTables:
+    import anny.paths
+
+    callers_cache = anny.paths.get_anny_cache_path()
     # Anny caches about 1 GB of intermediate tensors that nobody needs once ours are written.
     with tempfile.TemporaryDirectory(prefix="anny-build-") as scratch:
-        import anny.paths
-
         anny.paths.set_anny_cache_path(scratch)
-        model = anny.Anny(
-            local_changes=list(LOCAL_CHANGES),
-            phenotypes="all",
-            phenotype_blendshapes="original",
-            skinning_method="lbs",  # the only one that compiles nothing
-        )
+        try:
+            model = anny.Anny(
+                local_changes=list(LOCAL_CHANGES),
+                phenotypes="all",
+                phenotype_blendshapes="original",
+                skinning_method="lbs",  # the only one that compiles nothing
+            )
+        finally:
+            anny.paths.set_anny_cache_path(callers_cache)
         return _extract(model)
 
 

@@ -1,8 +1,13 @@
 """The parameters of a fitted person as a small file, from which the mesh is rebuilt exactly."""
 
+import zipfile
+import zlib
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
 
 from gpu_worker.body.anny_cache import ANNY_VERSION, FORMAT_VERSION
 from gpu_worker.body.anny_model import MODEL_NAME, AnnyModel, AnnyShapeSpace
@@ -10,6 +15,9 @@ from gpu_worker.body.body import Body, FloatArray
 from gpu_worker.body.fitting import Fit
 
 _TABLES_VERSION = f"{ANNY_VERSION}-{FORMAT_VERSION}"
+
+# What reading raises on a file that was cut short or altered.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 class UnknownBodyFile(ValueError):
@@ -43,16 +51,26 @@ def write_body_file(space: AnnyShapeSpace, fit: Fit, *, height_cm: float) -> byt
 def read_body_file(data: bytes, anny: AnnyModel) -> Body:
     """The body a file was written for. Raises UnknownBodyFile."""
     try:
-        with np.load(BytesIO(data), allow_pickle=False) as archive:
-            content = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError) as error:
+        content = _read_arrays(data)
+        versions = (str(content["model"]), str(content["tables_version"]))
+        gender, age_years, height_cm = (float(content[name]) for name in ("gender", "age_years", "height_cm"))
+        parameters, names = content["parameters"], tuple(str(name) for name in content["parameter_names"])
+    except _DAMAGE as error:
         raise UnknownBodyFile("this is not a body file") from error
-    versions = (str(content.get("model")), str(content.get("tables_version")))
     if versions != (MODEL_NAME, _TABLES_VERSION):
         raise UnknownBodyFile(f"this body file needs {' '.join(versions)}, here is {MODEL_NAME} {_TABLES_VERSION}")
-    gender = float(content["gender"])
-    space = anny.shape_space(gender=None if np.isnan(gender) else gender, age_years=float(content["age_years"]))
-    return space.body(content["parameters"], height_cm=float(content["height_cm"]))
+    space = anny.shape_space(gender=None if np.isnan(gender) else gender, age_years=age_years)
+    if names != space.parameter_names or parameters.shape != (len(names),):
+        raise UnknownBodyFile("this body file has other parameters than its body model")
+    return space.body(parameters, height_cm=height_cm)
+
+
+def _read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    archive = np.load(BytesIO(data), allow_pickle=False)
+    if not isinstance(archive, NpzFile):
+        raise ValueError("a single array, not an archive of arrays")
+    with archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _stack(arrays: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:

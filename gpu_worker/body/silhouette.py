@@ -31,9 +31,11 @@ def mask_outline(mask: NDArray[np.float32], *, spacing_px: float, person_height_
     points, normals = [], []
     for line in lines:
         # Index i of the padded array is the centre of pixel i - 1, at i - 0.5 in continuous coordinates.
-        resampled = _resample(np.asarray(line, dtype=np.float64) - 0.5, spacing_px)
-        if len(resampled) * spacing_px < _SHORTEST_CONTOUR * person_height_px:
+        contour = np.asarray(line, dtype=np.float64) - 0.5
+        lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(contour, axis=0), axis=1))])
+        if lengths[-1] < _SHORTEST_CONTOUR * person_height_px:
             continue
+        resampled = _resample(contour, lengths, spacing_px)
         tangents = np.roll(resampled, -2, axis=0) - np.roll(resampled, 2, axis=0)
         across = np.stack([tangents[:, 1], -tangents[:, 0]], axis=1)
         across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
@@ -44,8 +46,7 @@ def mask_outline(mask: NDArray[np.float32], *, spacing_px: float, person_height_
     return Outline(np.concatenate(points), np.concatenate(normals))
 
 
-def _resample(line: FloatArray, spacing_px: float) -> FloatArray:
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+def _resample(line: FloatArray, lengths: FloatArray, spacing_px: float) -> FloatArray:
     count = max(int(lengths[-1] / spacing_px), 8)
     at = np.arange(count) * (lengths[-1] / count)
     return np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)

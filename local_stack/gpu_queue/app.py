@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import logging
 import secrets
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from local_stack.gpu_queue.background import (
+    WEBHOOK_TIMEOUT_S,
+    Bell,
+    call_webhooks_for_ever,
+    end_with,
+    tick_for_ever,
+)
 from local_stack.gpu_queue.jobs import Job, JobFile
 from local_stack.gpu_queue.queue import (
     DEFAULT_EXECUTION_TIMEOUT_S,
@@ -31,29 +36,6 @@ MOST_RESULT_BYTES = 20 * 1024 * 1024
 LONG_POLL_S = 20.0
 # How often a held request looks whether its caller has gone or the server wants to stop.
 LOOK_UP_S = 0.25
-TICK_S = 0.5
-WEBHOOK_TIMEOUT_S = 10.0
-
-_log = logging.getLogger(__name__)
-
-
-class Bell:
-    """Wakes everybody who waits for a change."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """Wake whoever waits now."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, timeout_s: float) -> None:
-        """Wait for the next ring, or so many seconds."""
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
-        except TimeoutError:
-            return
 
 
 def create_gpu_queue_app(
@@ -65,14 +47,15 @@ def create_gpu_queue_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         jobs = JobFile(file)
         queue = Queue(jobs, patience=patience) if clock is None else Queue(jobs, clock=clock, patience=patience)
-        app.state.queue, app.state.key, app.state.bell = queue, key, Bell()
+        bell = Bell()
+        app.state.queue, app.state.key, app.state.bell = queue, key, bell
         async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as client:
             loops = [
-                asyncio.create_task(_tick_for_ever(app)),
-                asyncio.create_task(_call_webhooks_for_ever(app, client)),
+                asyncio.create_task(tick_for_ever(queue, bell)),
+                asyncio.create_task(call_webhooks_for_ever(queue, bell, client)),
             ]
             for task in loops:
-                task.add_done_callback(_end_with)
+                task.add_done_callback(end_with)
             try:
                 yield
             finally:
@@ -214,43 +197,6 @@ async def _wait_for_job(request: Request) -> Job | None:
         if (job := queue.take(endpoint, worker)) is not None:
             return job
         await _bell(request).wait(LOOK_UP_S)
-
-
-async def _tick_for_ever(app: Starlette) -> NoReturn:
-    while True:
-        if app.state.queue.tick():
-            app.state.bell.ring()
-        await asyncio.sleep(TICK_S)
-
-
-async def _call_webhooks_for_ever(app: Starlette, client: httpx.AsyncClient) -> NoReturn:
-    async def call(job: Job) -> None:
-        queue.webhook_answered(job, accepted=await _call_webhook(client, job))
-
-    queue: Queue = app.state.queue
-    while True:
-        await asyncio.gather(*(call(job) for job in queue.due_webhooks()))
-        await app.state.bell.wait(TICK_S)
-
-
-def _end_with(task: "asyncio.Task[NoReturn]") -> None:
-    """A queue that no longer keeps time is worse than none: end, and be started again."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("the queue's clock stopped", exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
-
-
-async def _call_webhook(client: httpx.AsyncClient, job: Job) -> bool:
-    assert job.webhook is not None
-    try:
-        answer = await client.post(
-            job.webhook, json={**job.describe(), "input": json.loads(job.input), "webhook": job.webhook}
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # Neither the URL nor the body is logged: both hold credentials.
-        _log.warning("webhook of job %s failed: %s", job.id, type(error).__name__)
-        return False
-    return answer.status_code == 200
 
 
 def _queue(request: Request) -> Queue:

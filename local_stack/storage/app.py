@@ -1,6 +1,5 @@
 """The part of Supabase Storage's HTTP API that tryon uses, with its shapes and its faults, under /storage/v1."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from local_stack.storage.catalog import Catalog
@@ -27,12 +26,11 @@ from local_stack.storage.errors import (
     no_such_bucket,
 )
 from local_stack.storage.files import FileStore
-from local_stack.storage.objects import Objects, StoredFile, check_key
+from local_stack.storage.messages import count, file_answer, json_answer, read_body, required_text, shown_bucket
+from local_stack.storage.objects import Objects, check_key
 from local_stack.storage.tokens import SERVICE, UPLOAD_URL_TTL_S, Caller, Keys
 from local_stack.storage.uploads import read_upload
 
-# What a browser would run is served as plain text, as the hosted service does.
-_RUNNABLE = ("text/html", "application/xhtml+xml", "image/svg+xml")
 _LONGEST_DOWNLOAD_URL_TTL_S = 7 * 24 * 3600
 
 
@@ -86,23 +84,23 @@ async def status(request: Request) -> Response:
 
 async def no_signing_keys(_request: Request) -> Response:
     """The keys that sign-in tokens are verified with: none, since nobody can sign in here."""
-    return _json({"keys": []})
+    return json_answer({"keys": []})
 
 
 async def list_buckets(request: Request) -> Response:
     """Every bucket the caller may see."""
-    return _json([_bucket_answer(row) for row in await _catalog(request).buckets(_caller(request))])
+    return json_answer([shown_bucket(row) for row in await _catalog(request).buckets(_caller(request))])
 
 
 async def get_bucket(request: Request) -> Response:
     """One bucket."""
-    return _json(_bucket_answer(await _catalog(request).bucket(request.path_params["bucket"], _caller(request))))
+    return json_answer(shown_bucket(await _catalog(request).bucket(request.path_params["bucket"], _caller(request))))
 
 
 async def create_bucket(request: Request) -> Response:
     """A new bucket, with its limits."""
-    body = await _body(request)
-    name = _text(body, "name")
+    body = await read_body(request)
+    name = required_text(body, "name")
     bucket = {
         "id": str(body.get("id") or name),
         "name": name,
@@ -111,7 +109,7 @@ async def create_bucket(request: Request) -> Response:
         "allowed_mime_types": body.get("allowed_mime_types"),
     }
     await _catalog(request).add_bucket(bucket, _caller(request))
-    return _json({"name": bucket["name"]})
+    return json_answer({"name": bucket["name"]})
 
 
 async def upload(request: Request) -> Response:
@@ -123,7 +121,7 @@ async def upload(request: Request) -> Response:
         await _objects(request).get(bucket, key, caller)
     async with read_upload(request, await _bucket_row(request, bucket)) as incoming:
         row = await _objects(request).put(bucket, key, incoming, overwrite=overwrite, caller=caller)
-    return _json({"Key": f"{bucket}/{key}", "Id": row["id"]})
+    return json_answer({"Key": f"{bucket}/{key}", "Id": row["id"]})
 
 
 async def sign_upload(request: Request) -> Response:
@@ -139,7 +137,7 @@ async def sign_upload(request: Request) -> Response:
     if not overwrite and await _catalog(request).find(bucket, key, SERVICE) is not None:
         raise key_already_exists()
     token = _keys(request).sign("upload", f"{bucket}/{key}", UPLOAD_URL_TTL_S, upsert=overwrite)
-    return _json({"url": f"/object/upload/sign/{quote(f'{bucket}/{key}')}?token={token}", "token": token})
+    return json_answer({"url": f"/object/upload/sign/{quote(f'{bucket}/{key}')}?token={token}", "token": token})
 
 
 async def upload_signed(request: Request) -> Response:
@@ -148,14 +146,14 @@ async def upload_signed(request: Request) -> Response:
     claims = _keys(request).verify(request.query_params.get("token", ""), "upload", f"{bucket}/{key}")
     async with read_upload(request, await _bucket_row(request, bucket)) as incoming:
         await _objects(request).put(bucket, key, incoming, overwrite=bool(claims["upsert"]), caller=SERVICE)
-    return _json({"Key": f"{bucket}/{key}"})
+    return json_answer({"Key": f"{bucket}/{key}"})
 
 
 async def sign_download(request: Request) -> Response:
     """A URL that reads one object for a while without any other credential."""
     bucket, key = _place(request)
     await _objects(request).get(bucket, key, _caller(request))
-    body = await _body(request)
+    body = await read_body(request)
     try:
         ttl_s = int(body["expiresIn"])
     except (KeyError, TypeError, ValueError) as error:
@@ -163,14 +161,14 @@ async def sign_download(request: Request) -> Response:
     if not 1 <= ttl_s <= _LONGEST_DOWNLOAD_URL_TTL_S:
         raise invalid_request("body/expiresIn is out of range")
     token = _keys(request).sign("download", f"{bucket}/{key}", ttl_s)
-    return _json({"signedURL": f"/object/sign/{quote(f'{bucket}/{key}')}?token={token}"})
+    return json_answer({"signedURL": f"/object/sign/{quote(f'{bucket}/{key}')}?token={token}"})
 
 
 async def download_signed(request: Request) -> Response:
     """The object that a signed URL opens."""
     bucket, key = _place(request)
     _keys(request).verify(request.query_params.get("token", ""), "download", f"{bucket}/{key}")
-    return _file(request, await _objects(request).get(bucket, key, SERVICE))
+    return file_answer(request, await _objects(request).get(bucket, key, SERVICE))
 
 
 async def download_public(request: Request) -> Response:
@@ -178,13 +176,13 @@ async def download_public(request: Request) -> Response:
     bucket, key = _place(request)
     if not (await _bucket_row(request, bucket))["public"]:
         raise no_such_bucket()
-    return _file(request, await _objects(request).get(bucket, key, SERVICE))
+    return file_answer(request, await _objects(request).get(bucket, key, SERVICE))
 
 
 async def download(request: Request) -> Response:
     """An object that the caller's policies allow."""
     bucket, key = _place(request)
-    return _file(request, await _objects(request).get(bucket, key, _caller(request)))
+    return file_answer(request, await _objects(request).get(bucket, key, _caller(request)))
 
 
 async def object_info(request: Request) -> Response:
@@ -192,7 +190,7 @@ async def object_info(request: Request) -> Response:
     bucket, key = _place(request)
     row = (await _objects(request).get(bucket, key, _caller(request))).row
     metadata = row["metadata"]
-    return _json(
+    return json_answer(
         {
             "id": row["id"],
             "name": row["name"],
@@ -211,8 +209,8 @@ async def object_info(request: Request) -> Response:
 
 async def list_objects(request: Request) -> Response:
     """What lies in a folder, a page of it."""
-    body = await _body(request)
-    limit, offset = _count(body, "limit", 100), _count(body, "offset", 0)
+    body = await read_body(request)
+    limit, offset = count(body, "limit", 100), count(body, "offset", 0)
     order = body.get("sortBy") or {}
     search = str(body.get("search") or "").lower()
     bucket, caller = request.path_params["bucket"], _caller(request)
@@ -222,25 +220,25 @@ async def list_objects(request: Request) -> Response:
     if column not in ("name", "created_at", "updated_at", "last_accessed_at"):
         raise invalid_request("body/sortBy/column is unknown")
     found.sort(key=lambda entry: (str(entry[column] or ""), entry["name"]), reverse=order.get("order") == "desc")
-    return _json(found[offset : offset + limit])
+    return json_answer(found[offset : offset + limit])
 
 
 async def move_object(request: Request) -> Response:
     """Another key for an object."""
-    body = await _body(request)
-    bucket, source, target = (_text(body, name) for name in ("bucketId", "sourceKey", "destinationKey"))
+    body = await read_body(request)
+    bucket, source, target = (required_text(body, name) for name in ("bucketId", "sourceKey", "destinationKey"))
     await _objects(request).move(bucket, source, target, _caller(request))
-    return _json({"message": "Successfully moved"})
+    return json_answer({"message": "Successfully moved"})
 
 
 async def remove_objects(request: Request) -> Response:
     """Remove objects; those that a policy forbids, or that are not there, are left out of the answer."""
-    body = await _body(request)
+    body = await read_body(request)
     prefixes = body.get("prefixes")
     if not isinstance(prefixes, list) or not prefixes:
         raise invalid_request("body must have property 'prefixes', a list that is not empty")
     bucket = request.path_params["bucket"]
-    return _json(await _objects(request).remove(bucket, [str(key) for key in prefixes], _caller(request)))
+    return json_answer(await _objects(request).remove(bucket, [str(key) for key in prefixes], _caller(request)))
 
 
 async def remove_object(request: Request) -> Response:
@@ -249,12 +247,7 @@ async def remove_object(request: Request) -> Response:
     caller = _caller(request)
     await _objects(request).get(bucket, key, caller)
     await _objects(request).remove(bucket, [key], caller)
-    return _json({"message": "Successfully deleted"})
-
-
-def _bucket_answer(row: dict[str, Any]) -> dict[str, Any]:
-    # Supabase's client insists on a string, and a bucket made by a migration belongs to nobody.
-    return {**row, "owner": row["owner"] or "", "owner_id": row["owner_id"] or ""}
+    return json_answer({"message": "Successfully deleted"})
 
 
 def _objects(request: Request) -> Objects:
@@ -292,52 +285,3 @@ async def _bucket_row(request: Request, bucket: str) -> dict[str, Any]:
 
 def _asks_to_overwrite(request: Request) -> bool:
     return request.headers.get("x-upsert") == "true"
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise invalid_request("Body is not valid JSON") from error
-    if not isinstance(body, dict):
-        raise invalid_request("body must be object")
-    return body
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise invalid_request(f"body must have required property '{name}'")
-    return value
-
-
-def _count(body: dict[str, Any], name: str, default: int) -> int:
-    value = body.get(name, default)
-    if not isinstance(value, int) or value < 0:
-        raise invalid_request(f"body/{name} must be integer")
-    return value
-
-
-def _json(content: Any) -> Response:
-    return Response(json.dumps(content, default=_encode), media_type="application/json")
-
-
-def _encode(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _file(request: Request, file: StoredFile) -> Response:
-    metadata = file.row["metadata"]
-    mime_type = "text/plain" if metadata["mimetype"] in _RUNNABLE else metadata["mimetype"]
-    name = request.query_params.get("download")
-    response = FileResponse(
-        file.path,
-        media_type=mime_type,
-        headers={
-            "etag": metadata["eTag"],
-            "cache-control": metadata["cacheControl"],
-            "x-content-type-options": "nosniff",
-        },
-        filename=None if name is None else name or file.row["name"].rpartition("/")[2],
-    )
-    return response

@@ -89,11 +89,6 @@ def remote() -> Iterator[Remote]:
         yield remote
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> AvatarPipeline:
-    return AvatarPipeline.load()
-
-
 @pytest.fixture
 def handler(pipeline: AvatarPipeline) -> AvatarHandler:
     return AvatarHandler(pipeline, WorkerSettings())

@@ -30,7 +30,7 @@ _LEFT_JOINTS: dict[str, tuple[float, float]] = {
 }
 _LIMBS = (
     (("SHOULDER", "ELBOW"), 30),
-    (("ELBOW", "WRIST"), 24),
+    (("ELBOW", "WRIST"), 18),
     (("WRIST", "INDEX"), 20),
     (("HIP", "KNEE"), 46),
     (("KNEE", "ANKLE"), 32),

@@ -14,12 +14,14 @@ from gpu_worker.person.detection import Landmark
 from gpu_worker.person.figure import height_px
 from gpu_worker.person.finder import PersonFinder
 from gpu_worker.person.person import View
+from gpu_worker.photos import read_photo
 from gpu_worker.rejections import PhotoRejected
 from shared.rejections import RejectionReason, WarningReason
 from tests.gpu_worker.person.drawn_people import FIGURES, draw, drawn_outline, drawn_photo
 
 Photo = NDArray[np.uint8]
 
+PEOPLE = Path(__file__).resolve().parents[2] / "fixtures" / "people"
 DEVSET = Path(__file__).resolve().parents[4] / "shared" / "devset"
 
 
@@ -210,11 +212,46 @@ def test_the_pictures_are_those_that_are_drawn() -> None:
     np.testing.assert_allclose(cover, drawn_outline("front"), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "view", "expected"),
+    [
+        ("man-front", View.FRONT, ()),
+        ("man-side", View.SIDE, ()),
+        ("arms-against-trunk", View.FRONT, (WarningReason.ARMS_AGAINST_TRUNK,)),
+        ("hands-on-hips", View.FRONT, (WarningReason.HANDS_ON_HIPS,)),
+        ("blurred", View.FRONT, (WarningReason.BLURRED,)),
+        ("dark", View.FRONT, (WarningReason.TOO_DARK,)),
+        ("hoodie", View.FRONT, (WarningReason.LOOSE_CLOTHES,)),
+        ("wide-dress", View.FRONT, (WarningReason.LOOSE_CLOTHES,)),
+    ],
+)
+def test_rendered_people_get_the_warning_they_need_and_no_other(
+    finder: PersonFinder, name: str, view: View, expected: tuple[WarningReason, ...]
+) -> None:
+    photo = read_photo(PEOPLE / f"{name}.jpg").rgb
+    assert finder.find_person(photo, view).warnings == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("two-people", RejectionReason.SEVERAL_PEOPLE),
+        ("turned-away", RejectionReason.TURNED_AWAY),
+        ("cut-at-head", RejectionReason.BODY_CUT_OFF),
+        ("cut-at-knees", RejectionReason.BODY_CUT_OFF),
+    ],
+)
+def test_rendered_people_who_cannot_be_measured_are_refused(
+    finder: PersonFinder, name: str, reason: RejectionReason
+) -> None:
+    assert refusal(finder, read_photo(PEOPLE / f"{name}.jpg").rgb).reason is reason
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not DEVSET.exists(), reason="the shared folder is not beside the checkout")
 @pytest.mark.parametrize("view", list(View))
 @pytest.mark.parametrize("number", range(6))
-def test_rendered_people_are_accepted_without_a_warning(finder: PersonFinder, number: int, view: View) -> None:
+def test_the_devset_is_accepted_without_a_warning(finder: PersonFinder, number: int, view: View) -> None:
     photo = np.array(Image.open(DEVSET / f"{number:02d}-{view}.jpg"))
     assert finder.find_person(photo, view).warnings == ()
     assert finder.find_person(np.ascontiguousarray(photo[:, ::-1]), view).warnings == ()
