@@ -142,7 +142,7 @@ def test_a_queue_that_restarts_has_lost_nothing(queue_file: Path, tmp_path: Path
     started.unlink()
     with start(Patience(silent_worker_s=2.5)) as url, worker(url), connect(url) as client:
         assert outcome(client, done)["output"]["value"] == 1
-        # The worker that had it went down with the queue, so another starts it again, before or after the one that waited.
+        # Its worker went down with the queue, so another starts it again, before or after the one that waited.
         eventually(started.exists)
         assert client.get(f"/status/{running}").json()["status"] == "IN_PROGRESS"
         client.post(f"/cancel/{running}").raise_for_status()
