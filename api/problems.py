@@ -23,10 +23,13 @@ from typing import Any, ClassVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
 from psycopg_pool import PoolTimeout, TooManyRequests
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+
+from api.gpu_queue import QueueUnavailable
+from api.object_storage import StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tryon:problem:"
@@ -192,12 +195,16 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return answer(from_status(error.status_code, error.headers), error.headers)
 
-    async def on_database(_: Request, error: Exception) -> JSONResponse:
-        logger.warning("database unavailable", extra={"fields": {"error": type(error).__name__}})
-        return answer(ServiceUnavailable("The database does not answer. Please try again."))
+    async def on_unavailable(_: Request, error: Exception) -> JSONResponse:
+        logger.warning("a service does not answer", extra={"fields": {"error": type(error).__name__}})
+        return answer(ServiceUnavailable("A service we depend on does not answer. Please try again."))
+
+    async def on_unstorable(_: Request, error: Exception) -> JSONResponse:
+        return answer(InvalidRequest("The request holds a character or number that cannot be stored.", errors=[]))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    for error_type in (OperationalError, PoolTimeout, TooManyRequests):
-        app.add_exception_handler(error_type, on_database)
+    app.add_exception_handler(DataError, on_unstorable)
+    for unavailable in (OperationalError, PoolTimeout, TooManyRequests, StorageUnavailable, QueueUnavailable):
+        app.add_exception_handler(unavailable, on_unavailable)

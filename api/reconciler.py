@@ -83,8 +83,12 @@ class Reconciler:
         self._clock = clock
         self._policy = policy
 
-    async def reconcile_due(self) -> int:
-        """Look at every job that is due, once; gives how many there were."""
+    async def reconcile_due(self) -> None:
+        """Look at every job that is due, once."""
+        while await self._reconcile_batch() == BATCH:
+            pass
+
+    async def _reconcile_batch(self) -> int:
         now = self._clock()
         async with self._database.transaction(SYSTEM) as connection:
             due = await jobs.claim_due(connection, now=now, next_check_at=now + LEASE, limit=BATCH)

@@ -32,6 +32,7 @@ from shared.jobs import OutputFile, PhotoView
 FIRST_TRY = timedelta(seconds=60)
 """How long the sweeper leaves a new deletion to whoever asked for it."""
 LONGEST_PAUSE = timedelta(hours=1)
+IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 BATCH = 50
 EXPORT_IN_MEMORY_BYTES = 16 * 1024 * 1024
 RUNNING_STATES = frozenset({RunState.IN_QUEUE, RunState.IN_PROGRESS, RunState.RUNNING})
@@ -137,10 +138,11 @@ class Privacy:
             await self.finish(deletion)
 
     async def sweep(self) -> None:
-        """Delete avatars that were never started, and every photo that no running job needs."""
+        """Delete avatars never started, photos that no running job needs, and what else has had its time."""
         horizon = self.clock() - self.photo_max_age
         async with self.database.transaction(SYSTEM) as connection:
             abandoned = await store.abandoned_avatars(connection, older_than=horizon, limit=BATCH)
+            await store.forget_idempotency_keys(connection, older_than=self.clock() - IDEMPOTENCY_KEY_LIFE)
         for avatar_id in abandoned:
             deletion = await self._delete_avatar_row(SYSTEM, avatar_id, requested_by="retention")
             if deletion is not None:

@@ -181,6 +181,13 @@ async def abandoned_avatars(connection: Connection, *, older_than: datetime, lim
     return [row["id"] for row in rows]
 
 
+async def forget_idempotency_keys(connection: Connection, *, older_than: datetime) -> None:
+    """Let old keys be used again."""
+    await execute(
+        connection, "delete from public.idempotency_keys where created_at <= %(older_than)s", {"older_than": older_than}
+    )
+
+
 EXPORTED: dict[str, str] = {
     "avatars": """
         select id, brand_id, status, height_cm, weight_kg, sex, age_years, photos, measurements, warnings,

@@ -1,11 +1,12 @@
 """Creating, starting, reading and listing avatars over HTTP."""
 
+import json
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.api.control_plane import WITH_PHOTO, WITHOUT_PHOTO, ControlPlane, Shopper
+from tests.api.control_plane import WITH_PHOTO, WITHOUT_PHOTO, ControlPlane, Shopper, running_control_plane
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -131,3 +132,26 @@ def test_a_shopper_lists_their_avatars_newest_first(shopper: Shopper) -> None:
     rest = shopper.api.get("/v1/avatars", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert [avatar["id"] for avatar in first["items"] + rest["items"]] == created[::-1]
     assert rest["next_cursor"] is None
+
+
+def test_storage_that_is_away_is_our_fault_and_the_request_can_be_made_again(
+    storage_url: str, queue_url: str, api_dsn: str, owner_dsn: str
+) -> None:
+    addresses = {"queue_url": queue_url, "api_dsn": api_dsn, "owner_dsn": owner_dsn}
+    headers = {"Idempotency-Key": "k"}
+    with running_control_plane(storage_url="http://127.0.0.1:9", **addresses) as control_plane:
+        shopper = control_plane.shopper()
+        answer = shopper.api.post("/v1/avatars", json=WITH_PHOTO, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:tryon:problem:service-unavailable")
+    with running_control_plane(storage_url=storage_url, **addresses) as control_plane:
+        avatar = control_plane.shopper_with(shopper.token).create_avatar(WITH_PHOTO, **headers)
+        assert shopper.upload(avatar, "front", b"jpeg").status_code == 200
+        assert len(control_plane.rows("select from avatars")) == 1
+
+
+def test_text_that_cannot_be_stored_is_refused(control_plane: ControlPlane, shopper: Shopper) -> None:
+    for text in ("nul \x00", "half a pair \ud800"):
+        consent = json.dumps({**WITHOUT_PHOTO, "consent": {"text_version": text, "purposes": ["avatar"]}})
+        answer = shopper.api.post("/v1/avatars", content=consent, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, answer.text
+    assert control_plane.rows("select from avatars") == []
