@@ -25,7 +25,7 @@ from api.gpu_queue import GpuQueue
 from api.merchants import routes as merchant_routes
 from api.merchants.service import Merchants
 from api.metrics import Metrics
-from api.object_storage import ObjectStorage
+from api.object_storage import DownloadUrls, ObjectStorage
 from api.privacy import routes as privacy_routes
 from api.privacy.service import Privacy
 from api.reconciler import JobPolicy, Reconciler
@@ -102,6 +102,7 @@ async def _running(settings: ApiSettings, metrics: Metrics, clock: Clock) -> Asy
             endpoint=settings.gpu_queue_endpoint,
             key=settings.gpu_queue_key.get_secret_value(),
         )
+        download_urls = DownloadUrls(storage, clock, ttl_s=settings.download_url_ttl_s)
         photo_max_age = timedelta(seconds=settings.photo_max_age_s)
         privacy = Privacy(database, storage, queue, clock, photo_max_age)
         reconciler = Reconciler(
@@ -144,7 +145,7 @@ async def _running(settings: ApiSettings, metrics: Metrics, clock: Clock) -> Asy
                 tokens=tokens,
                 supabase_users=SupabaseUsers(str(settings.supabase_url)),
                 merchants=Merchants(database, clock, tokens),
-                avatars=Avatars(database, storage, events, clock, settings.download_url_ttl_s, wake),
+                avatars=Avatars(database, storage, events, clock, download_urls, wake),
                 callbacks=Callbacks(database, storage, clock, wake),
                 privacy=privacy,
             )

@@ -1,5 +1,6 @@
 """The one place that speaks to Supabase Storage; photo and avatar bytes themselves go round the API."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ MISSING_STATUS = "404"
 DUPLICATE_STATUS = "409"
 LIST_PAGE = 100
 TIMEOUT_S = 20.0
+MOST_KEPT_URLS = 10_000
 
 
 class StorageUnavailable(Exception):
@@ -163,6 +165,30 @@ class ObjectStorage:
         """Raises `StorageUnavailable` unless the avatars bucket answers."""
         async with _answering():
             await self._storage.get_bucket(Bucket.AVATARS)
+
+
+class DownloadUrls:
+    """Signed URLs for shoppers, each given out again until half its life is over: signing is a call to storage."""
+
+    def __init__(self, storage: ObjectStorage, clock: Clock, *, ttl_s: int) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._kept: OrderedDict[StoredObject, tuple[str, datetime]] = OrderedDict()
+
+    async def get(self, place: StoredObject) -> str | None:
+        """A URL good for at least half the time to live; None when there is no such object."""
+        now = self._clock()
+        url, good_until = self._kept.get(place, ("", now))
+        if good_until > now:
+            return url
+        signed = await self._storage.sign_download(place, ttl_s=self._ttl_s)
+        if signed is not None:
+            self._kept[place] = (signed, now + timedelta(seconds=self._ttl_s / 2))
+            self._kept.move_to_end(place)
+            while len(self._kept) > MOST_KEPT_URLS:
+                self._kept.popitem(last=False)
+        return signed
 
 
 class _Missing(Exception):

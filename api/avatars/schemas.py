@@ -113,7 +113,7 @@ class AvatarState(AnswerModel):
 
 
 class AvatarView(AvatarState):
-    """An avatar. `glb_url` and `preview_url` are signed, last minutes and are new with each answer."""
+    """An avatar. `glb_url` and `preview_url` are signed and last minutes: ask again rather than keep them."""
 
     created_at: datetime
     photos: list[PhotoView]

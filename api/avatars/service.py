@@ -25,7 +25,7 @@ from api.clock import Clock
 from api.database import Connection, Database, Row
 from api.events import AvatarEvents, format_event, wait
 from api.merchants.store import upsert_signed_in_shopper
-from api.object_storage import ObjectStorage, StoredObject, avatar_object, photo_object
+from api.object_storage import DownloadUrls, ObjectStorage, StoredObject, avatar_object, photo_object
 from api.problems import IdempotencyKeyReused, NotAuthenticated, NotFound, PhotosMissing, PhotoUnusable
 from api.schemas import PageQuery, cut_page
 from shared.jobs import CONTRACT_VERSION, MAX_PHOTO_BYTES, PhotoView
@@ -46,7 +46,7 @@ class Avatars:
     storage: ObjectStorage
     events: AvatarEvents
     clock: Clock
-    download_url_ttl_s: int
+    download_urls: DownloadUrls
     wake_reconciler: Callable[[], None]
 
     async def create(self, shopper: Shopper, request: CreateAvatar, idempotency_key: str | None) -> NewAvatar:
@@ -203,7 +203,7 @@ class Avatars:
             return None
         folder, _, name = key.partition("/")
         place: StoredObject = avatar_object(UUID(folder), name)
-        return await self.storage.sign_download(place, ttl_s=self.download_url_ttl_s)
+        return await self.download_urls.get(place)
 
 
 async def _fetch(connection: Connection, avatar_id: UUID) -> Row:

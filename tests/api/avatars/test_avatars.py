@@ -3,10 +3,18 @@
 import json
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
-from tests.api.control_plane import WITH_PHOTO, WITHOUT_PHOTO, ControlPlane, Shopper, running_control_plane
+from tests.api.control_plane import (
+    STORAGE_KEYS,
+    WITH_PHOTO,
+    WITHOUT_PHOTO,
+    ControlPlane,
+    Shopper,
+    running_control_plane,
+)
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -155,3 +163,21 @@ def test_text_that_cannot_be_stored_is_refused(control_plane: ControlPlane, shop
         answer = shopper.api.post("/v1/avatars", content=consent, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, answer.text
     assert control_plane.rows("select from avatars") == []
+
+
+def test_a_signed_url_is_reused_but_never_near_its_end(control_plane: ControlPlane, shopper: Shopper) -> None:
+    avatar = shopper.started()
+    worker = control_plane.worker()
+    worker.ready(*worker.take())
+    first = shopper.until(avatar, "ready")["glb_url"]
+    # Only a URL that is signed anew tells that the object has gone.
+    removed = httpx.request(
+        "DELETE",
+        f"{control_plane.storage_url}/storage/v1/object/avatars",
+        headers={"Authorization": f"Bearer {STORAGE_KEYS.secret_key}", "apikey": STORAGE_KEYS.secret_key},
+        json={"prefixes": [f"{avatar['id']}/avatar.glb"]},
+    )
+    assert len(removed.json()) == 1
+    assert shopper.get(avatar)["glb_url"] == first
+    control_plane.clock.advance(seconds=151)
+    assert shopper.get(avatar)["glb_url"] is None
