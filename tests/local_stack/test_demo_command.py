@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -14,10 +13,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_sample_goes_through_the_whole_system_and_nothing_stays(tmp_path: Path) -> None:
-    out, temporary = tmp_path / "out", tempfile.mkdtemp(prefix="t", dir="/tmp")
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "local_stack.command_line", "demo", "--out", str(out), "--json"],
-        env={**os.environ, "TMPDIR": temporary},
+        env={**os.environ, "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,
@@ -29,6 +29,6 @@ def test_the_sample_goes_through_the_whole_system_and_nothing_stays(tmp_path: Pa
     assert (out / "avatar.glb").read_bytes()[:4] == b"glTF"
     stored = json.loads((out / "measurements.json").read_text())
     assert stored["measurements"]["waist_girth_cm"]["value"] == report["measurements"]["waist_girth_cm"]["value"]
-    assert os.listdir(temporary) == []
-    assert not [process for process in psutil.process_iter(["cmdline"]) if temporary in str(process.info["cmdline"])]
-    os.rmdir(temporary)
+    assert list(temporary.glob("tryon-demo-*")) == []
+    commands = [str(process.info["cmdline"]) for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if str(temporary) in command]
