@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,9 +14,15 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_the_sample_goes_through_the_whole_system_and_nothing_stays(tmp_path: Path) -> None:
-    out, temporary = tmp_path / "out", tmp_path / "temporary"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files; pytest's own has a path too long for PostgreSQL's socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_the_sample_goes_through_the_whole_system_and_nothing_stays(tmp_path: Path, temporary: Path) -> None:
+    out = tmp_path / "out"
     done = subprocess.run(
         [sys.executable, "-m", "local_stack.command_line", "demo", "--out", str(out), "--json"],
         env={**os.environ, "TMPDIR": str(temporary)},
