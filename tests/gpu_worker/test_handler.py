@@ -20,6 +20,7 @@ from gpu_worker.pipeline import Stage as PipelineStage
 from gpu_worker.settings import WorkerSettings
 from shared.jobs import MAX_PHOTO_BYTES, OutputFile, ProgressReport, Stage
 from tests.serving import served
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
@@ -198,8 +199,7 @@ async def test_a_long_stage_still_gives_signs_of_life(remote: Remote, pipeline: 
     task = asyncio.create_task(handler.handle(remote.job()))
     await asyncio.to_thread(held.entered.wait, 30)
     heard = len(remote.reports)
-    while len(remote.reports) < heard + 5:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(eventually, lambda: len(remote.reports) >= heard + 5)
     held.may_go.set()
     assert (await task)["outcome"] == "ready"
 
