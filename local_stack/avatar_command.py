@@ -101,8 +101,9 @@ def _usage_mistake(arguments: argparse.Namespace) -> str | None:
     photos = [photo for photo in (arguments.front, arguments.side) if photo is not None]
     told = (arguments.height_cm, arguments.weight_kg, arguments.sex, arguments.age)
     figures = [figure for figure in told if figure is not None]
-    if arguments.out.exists() and not arguments.out.is_dir():
-        return f"{arguments.out} is a file, not a folder"
+    nearest = next(path for path in (arguments.out, *arguments.out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        return f"{nearest} is a file, not a folder"
     if arguments.sample:
         return "--sample brings its own photos and figures" if photos or figures else None
     if arguments.height_cm is None:

@@ -28,8 +28,6 @@ _TURN_SIGMA_RAD = np.radians([6.0, 15.0, 3.0])  # pitch, yaw, roll of the person
 _LANDMARK_SIGMA = 0.012
 _OUTLINE_SIGMA = 0.0035
 _OUTLINE_HUBER = 0.003
-# How far close-fitting clothes stand off the skin, metres.
-_CLOTHES_THICKNESS_M = 0.003
 _HUBER_LANDMARK = 1.5
 _DAMPINGS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0)
 
@@ -57,6 +55,17 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
+class OutlineParts:
+    """What each vertex's part of the body does to the outline.
+
+    weights: (V,) how much its outline counts. clothes_m: (V,) how far close-fitting clothes stand off the skin, metres.
+    """
+
+    weights: FloatArray
+    clothes_m: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Pairing:
     """Outline pairs of one photo, frozen while a step is taken. offsets_px: (n, 2) the clothes' push outwards."""
 
@@ -75,15 +84,15 @@ class Problem:
         prior: GaussianPrior,
         known: Known,
         edges: EdgeTable,
-        shapeless: NDArray[np.bool_],
+        outline_parts: OutlineParts,
     ) -> None:
         self._space = space
         self._prior = prior
         self._known = known
         self._edges = edges
-        self._shapeless = shapeless
+        self._outline_parts = outline_parts
         self._keypoints = keypoint_rows(space.topology)
-        self._joint_sigmas = np.repeat(list(posed_joint_sigmas(space.topology).values()), 3)
+        self._joint_sigmas = np.array(list(posed_joint_sigmas(space.topology).values())).ravel()
 
     def pair_all(self, state: State, observed: Sequence[Observed], gate: float) -> list[Pairing]:
         """Match every photo's outline with the model's; gate: a share of the person's height in the photo."""
@@ -258,7 +267,8 @@ class Problem:
         pixels = view.camera.project(points)
         model = model_outline(pixels, topology.faces, self._edges, size=seen.sighting.size)
         depths = points[model.edges, 2].mean(axis=1, keepdims=True)
-        offsets = model.outline.normals * (_CLOTHES_THICKNESS_M * view.camera.focal_px / depths)
+        thickness_m = self._outline_parts.clothes_m[model.edges].mean(axis=1, keepdims=True)
+        offsets = model.outline.normals * (thickness_m * view.camera.focal_px / depths)
         pushed = replace(model.outline, points_px=model.outline.points_px + offsets)
         matches = match_outlines(
             pushed, seen.outline, gate_px=gate * seen.person_height_px, person_height_px=seen.person_height_px
@@ -271,12 +281,12 @@ class Problem:
         )
 
     def _match_weights(self, model: ModelOutline, matches: Matches, pixels: FloatArray, seen: Observed) -> FloatArray:
-        """Each direction of matching counts by the length of outline it speaks for; shapeless parts count nothing."""
+        """Each direction of matching counts by the length of outline it speaks for, and by the part it shows."""
         lengths = np.linalg.norm(np.diff(pixels[model.edges], axis=1)[:, 0], axis=1)
         shares = np.minimum(lengths / (OUTLINE_SPACING * seen.person_height_px), 2.0)
         weights = np.ones(len(matches.model))
         weights[: matches.from_model] = shares[matches.model[: matches.from_model]]
-        weights[self._shapeless[model.edges].any(axis=1)[matches.model]] = 0.0
+        weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model]
         return 0.5 * weights
 
 

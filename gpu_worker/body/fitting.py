@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_worker.body.body import FloatArray, Region
-from gpu_worker.body.fit_problem import Known, Problem, State
+from gpu_worker.body.fit_problem import Known, OutlineParts, Problem, State
 from gpu_worker.body.posed_view import PosedView
 from gpu_worker.body.prior import GaussianPrior
 from gpu_worker.body.shape_space import ShapeSpace, Topology
@@ -19,14 +19,26 @@ _POSE_STEPS = 8
 _GATES = (0.06, 0.045, 0.03, 0.02, 0.016)
 _STEPS_A_ROUND = 2
 
-# Hair, shoes, fingers: their outline says nothing of the shape.
-_OUTLINE_FREE_REGIONS = (
-    Region.HEAD,
-    Region.LEFT_HAND,
-    Region.RIGHT_HAND,
-    Region.LEFT_FOOT,
-    Region.RIGHT_FOOT,
-)
+# How much the outline of a part counts against that of trunk and limbs. Hair and shoes hide the head's and the feet's,
+# yet crown and soles carry the scale; fingers move too much to be matched.
+_OUTLINE_WEIGHTS = {
+    Region.HEAD: 0.1,
+    Region.LEFT_HAND: 0.0,
+    Region.RIGHT_HAND: 0.0,
+    Region.LEFT_FOOT: 0.2,
+    Region.RIGHT_FOOT: 0.2,
+}
+# How far close-fitting clothes stand off the skin, metres; parts left out are bare more often than not.
+_CLOTHES_M = {
+    Region.UPPER_TRUNK: 0.003,
+    Region.LOWER_TRUNK: 0.003,
+    Region.LEFT_THIGH: 0.003,
+    Region.RIGHT_THIGH: 0.003,
+    Region.LEFT_UPPER_ARM: 0.0015,
+    Region.RIGHT_UPPER_ARM: 0.0015,
+    Region.LEFT_LOWER_LEG: 0.0005,
+    Region.RIGHT_LOWER_LEG: 0.0005,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +69,11 @@ class Fitter:
 
     def __init__(self, topology: Topology) -> None:
         self._edges = EdgeTable.of(topology.faces)
-        free = np.isin(topology.face_regions, [int(region) for region in _OUTLINE_FREE_REGIONS])
-        self._shapeless = np.zeros(topology.vertex_count, dtype=bool)
-        self._shapeless[np.unique(topology.faces[free])] = True
+        self._outline_parts = _outline_parts(topology)
 
     def start(self, space: ShapeSpace, prior: GaussianPrior, known: Known, sightings: Sequence[Sighting]) -> Start:
         """Bring the prior to the known height and weight, and the person's place and pose to the landmarks."""
-        problem = Problem(space, prior, known, self._edges, self._shapeless)
+        problem = Problem(space, prior, known, self._edges, self._outline_parts)
         state = State(np.clip(prior.mean, *space.bounds), ())
         for _ in range(_SHAPE_STEPS):
             state = problem.step(state, (), (), hold_shape=False)
@@ -90,3 +100,12 @@ class Fitter:
             for index, pairing in enumerate(problem.pair_all(state, observed, _GATES[0]))
         )
         return Fit(state.parameters, problem.covariance(state, observed, closest), state.views, gaps)
+
+
+def _outline_parts(topology: Topology) -> OutlineParts:
+    weights, clothes_m = np.ones(topology.vertex_count), np.zeros(topology.vertex_count)
+    for region in Region:
+        vertices = np.unique(topology.faces[topology.face_regions == region])
+        weights[vertices] = np.minimum(weights[vertices], _OUTLINE_WEIGHTS.get(region, 1.0))
+        clothes_m[vertices] = np.maximum(clothes_m[vertices], _CLOTHES_M.get(region, 0.0))
+    return OutlineParts(weights, clothes_m)

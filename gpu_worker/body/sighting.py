@@ -13,17 +13,22 @@ from gpu_worker.body.shape_space import RestPoints, ShapeSpace, Topology
 from gpu_worker.body.silhouette import Outline, mask_outline
 from gpu_worker.person.person import Person, View
 
-# Joints that turn in a photo, with how far (radians, one sigma) they turn from the rest pose.
-POSED_JOINTS: dict[str, float] = {
-    "shoulder01": 0.12,
-    "upperarm01": 0.6,
-    "lowerarm01": 0.4,
-    "upperleg01": 0.2,
-    "lowerleg01": 0.15,
-    "foot": 0.2,
+# Joints that turn in a photo, with how far a standing person turns them from the rest pose: one sigma in radians about
+# the body's axes, which are bending forward or back (X), twisting (Y) and leaning or spreading sideways (Z).
+POSED_JOINTS: dict[str, tuple[float, float, float]] = {
+    "shoulder01": (0.1, 0.1, 0.12),
+    "upperarm01": (0.5, 0.4, 0.5),
+    "lowerarm01": (0.35, 0.35, 0.35),
+    "upperleg01": (0.07, 0.12, 0.1),
+    "lowerleg01": (0.06, 0.04, 0.03),
+    "foot": (0.1, 0.15, 0.1),
 }
-POSED_MIDDLE_JOINTS: dict[str, float] = {"spine04": 0.06, "spine02": 0.06, "neck01": 0.15, "head": 0.15}
-
+POSED_MIDDLE_JOINTS: dict[str, tuple[float, float, float]] = {
+    "spine04": (0.05, 0.05, 0.03),
+    "spine02": (0.05, 0.05, 0.03),
+    "neck01": (0.15, 0.1, 0.08),
+    "head": (0.15, 0.1, 0.08),
+}
 # Distance between outline points, as a share of the person's height in the photo.
 OUTLINE_SPACING = 0.004
 
@@ -104,7 +109,7 @@ def keypoint_rows(topology: Topology) -> dict[str, int]:
     return {name: topology.vertex_count + index for index, name in enumerate(topology.keypoint_names)}
 
 
-def posed_joint_sigmas(topology: Topology) -> dict[int, float]:
-    """Joint index -> one sigma of its turning, radians."""
+def posed_joint_sigmas(topology: Topology) -> dict[int, tuple[float, float, float]]:
+    """Joint index -> one sigma of its turning about X, Y and Z, radians."""
     sigmas = {topology.joint(f"{name}.{side}"): sigma for name, sigma in POSED_JOINTS.items() for side in "LR"}
     return sigmas | {topology.joint(name): sigma for name, sigma in POSED_MIDDLE_JOINTS.items()}
