@@ -27,9 +27,7 @@ def test_everybody_in_range_is_believed(height_cm: float, bmi: float) -> None:
     assert check_plausible(height_cm=height_cm, weight_kg=bmi * (height_cm / 100.0) ** 2) is None
 
 
-@pytest.mark.parametrize(
-    ("height_cm", "weight_kg"), [(147.0, 32.0), (229.0, 95.0), (165.0, 180.0), (190.0, 45.0)]
-)
+@pytest.mark.parametrize(("height_cm", "weight_kg"), [(147.0, 32.0), (229.0, 95.0), (165.0, 180.0), (190.0, 45.0)])
 def test_rare_but_living_people_are_believed(height_cm: float, weight_kg: float) -> None:
     assert check_plausible(height_cm=height_cm, weight_kg=weight_kg) is None
 
