@@ -19,7 +19,7 @@ help: ## Show this list
 $(VENV)/.runtime: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[worker,local]"
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[api,worker,local]"
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime tests/node/package-lock.json

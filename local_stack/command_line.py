@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from local_stack import avatar_command
+from local_stack import avatar_command, demo_command, stack_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -11,6 +11,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tryon", description="A virtual fitting room you can host.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     avatar_command.add_to(subcommands)
+    demo_command.add_to(subcommands)
+    stack_commands.add_to(subcommands)
     chosen = parser.parse_args(arguments)
     status: int = chosen.run(chosen)
     return status
