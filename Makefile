@@ -33,11 +33,10 @@ $(VENV)/.rendering: $(VENV)/.development
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group render
 	@touch $@
 
-demo: $(VENV)/.runtime ## Turn the sample photos (or PHOTO=me.jpg HEIGHT_CM=172) into a measured avatar
+demo: $(VENV)/.runtime ## Send the sample photos through the whole system, or PHOTO=me.jpg HEIGHT_CM=172 through the worker
 	$(if $(PHOTO),$(if $(HEIGHT_CM),,$(error Give your height too: make demo PHOTO=$(PHOTO) HEIGHT_CM=172)))
-	$(BIN)/tryon avatar --out $(OUT) \
-	  $(if $(PHOTO),--front $(PHOTO) $(if $(SIDE),--side $(SIDE)) --height-cm $(HEIGHT_CM) \
-	    $(if $(WEIGHT_KG),--weight-kg $(WEIGHT_KG)) $(if $(SEX),--sex $(SEX)) $(if $(AGE),--age $(AGE)),--sample)
+	$(BIN)/tryon $(if $(PHOTO),avatar --front $(PHOTO) $(if $(SIDE),--side $(SIDE)) --height-cm $(HEIGHT_CM) \
+	  $(if $(WEIGHT_KG),--weight-kg $(WEIGHT_KG)) $(if $(SEX),--sex $(SEX)) $(if $(AGE),--age $(AGE)),demo) --out $(OUT)
 
 test: $(VENV)/.development ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup
