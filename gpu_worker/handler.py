@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from gpu_worker.delivery import Delivery, DeliveryFailed
 from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Progress
-from gpu_worker.pipeline import Stage as PipelineStage
 from gpu_worker.progress import ProgressReporter
 from gpu_worker.rejections import PhotoRejected
 from gpu_worker.settings import WorkerSettings
@@ -136,10 +135,10 @@ class AvatarHandler:
         loop = asyncio.get_running_loop()
         stop = threading.Event()
 
-        def on_progress(stage: PipelineStage, share_done: float) -> None:
+        def on_progress(stage: Stage, share_done: float) -> None:
             if stop.is_set():
                 raise Stopped
-            loop.call_soon_threadsafe(reporter.note, Stage(stage), _overall_percent(share_done))
+            loop.call_soon_threadsafe(reporter.note, stage, _overall_percent(share_done))
 
         try:
             return await asyncio.to_thread(self._run_pipeline, job, photos, on_progress)

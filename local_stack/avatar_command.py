@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_stack.measurement_table import measurement_lines
 from local_stack.progress_display import ProgressDisplay
 from shared.person import AGE_RANGE_YEARS, Sex
 from shared.rejections import WARNING_ADVICE
@@ -198,11 +199,7 @@ def _summary(made: "AvatarFiles", folder: Path, *, as_json: bool) -> str:
     if as_json:
         paths = {name: str(folder / name) for name in made.files}
         return json.dumps({"files": paths, **json.loads(made.files["measurements.json"])}) + "\n"
-    lines = []
-    for key, measurement in made.measurements.items():
-        name, _, unit = key.rpartition("_")
-        lines.append(f"  {name.replace('_', ' '):22} {measurement.value:6.1f} {unit:2}  ± {measurement.error_p90:.1f}")
-    lines.append("  (nine in ten true values lie within ±)")
+    lines = measurement_lines({key: (each.value, each.error_p90) for key, each in made.measurements.items()})
     lines += [f"Note: {WARNING_ADVICE[reason]}" for reason in made.warnings]
     lines.append(f"The avatar and its files are in {folder}:")
     lines += [f"  {name}" for name in made.files]

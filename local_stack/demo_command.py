@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx
 
+from local_stack.measurement_table import measurement_lines
 from local_stack.progress_display import ProgressDisplay
 from local_stack.stack_commands import EXIT_DONE, EXIT_FAILED
 from local_stack.stack_settings import open_stack
 from local_stack.supervisor import StackFailed, running_stack
+from shared.measurements import MeasurementKey
 
 SHOP = "https://shop.example"
 VIEWS = ("front", "side")
@@ -132,9 +134,13 @@ def _keep(export: bytes, avatar_id: str, out: Path) -> None:
 def _summary(avatar: dict[str, Any], out: Path, *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"out": str(out), "measurements": avatar["measurements"]}) + "\n"
-    lines = [
-        f"{key.rpartition('_')[0].replace('_', ' '):22} {each['value']:6.1f} {key.rpartition('_')[2]}"
-        for key, each in sorted(avatar["measurements"].items())
-    ]
+    lines = measurement_lines(
+        {
+            key: (avatar["measurements"][key]["value"], avatar["measurements"][key]["error_p90"])
+            for key in MeasurementKey
+        }
+    )
     names = ("avatar.glb", "measurements.json", "preview.png")
-    return "\n".join([*lines, "", *(str(out / name) for name in names)]) + "\n"
+    return (
+        "\n".join([*lines, f"The avatar and its measurements are in {out}:", *(f"  {name}" for name in names)]) + "\n"
+    )

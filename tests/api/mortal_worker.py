@@ -4,8 +4,9 @@ import os
 import signal
 
 from gpu_worker.handler import serve
-from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Progress, Stage
+from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Progress
 from gpu_worker.settings import WorkerSettings
+from shared.jobs import Stage
 
 
 class MortalPipeline:

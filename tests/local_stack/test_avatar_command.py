@@ -16,8 +16,8 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from gpu_worker.pipeline import Stage
 from local_stack.progress_display import ProgressDisplay
+from shared.jobs import Stage
 from shared.measurements import MeasurementKey
 
 pytestmark = pytest.mark.xdist_group("avatar_command")
