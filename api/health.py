@@ -6,7 +6,6 @@ from typing import Literal
 
 import psycopg
 from fastapi import APIRouter, Response
-from psycopg_pool import PoolTimeout
 
 from api.database import SYSTEM
 from api.dependencies import Services, ServicesDependency
@@ -71,6 +70,7 @@ async def _answers(check: Awaitable[None]) -> Answering:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await check
-    except (TimeoutError, psycopg.OperationalError, PoolTimeout, StorageUnavailable, QueueUnavailable):
+    # Any fault of the database: one that answers and was never migrated cannot serve either.
+    except (TimeoutError, psycopg.Error, StorageUnavailable, QueueUnavailable):
         return "unavailable"
     return "ok"

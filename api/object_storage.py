@@ -191,11 +191,11 @@ class DownloadUrls:
         return signed
 
 
-class _Missing(Exception):
-    """Storage says that the object does not exist."""
+class _Missing(StorageUnavailable):
+    """Storage says that the object does not exist; where an object was not asked for, that its bucket does not."""
 
 
-class _AlreadyThere(Exception):
+class _AlreadyThere(StorageUnavailable):
     """Storage says that the object exists."""
 
 
@@ -205,9 +205,9 @@ async def _answering() -> AsyncIterator[None]:
         yield
     except StorageApiError as error:
         if str(error.status) == MISSING_STATUS:
-            raise _Missing from error
+            raise _Missing("there is no such object or bucket") from None
         if str(error.status) == DUPLICATE_STATUS:
-            raise _AlreadyThere from error
+            raise _AlreadyThere("there is such an object") from None
         # The message is left out: it may quote a signed URL.
         raise StorageUnavailable(f"storage answered {error.status} {error.code}") from None
     except (StorageException, httpx.HTTPError, ValueError, KeyError) as error:

@@ -1,5 +1,6 @@
 """What tells an operator whether the process lives and can serve."""
 
+import psycopg
 import pytest
 
 from tests.api.control_plane import ControlPlane, running_control_plane
@@ -22,6 +23,18 @@ def test_what_is_away_is_named(api_dsn: str, owner_dsn: str) -> None:
         assert answer.status_code == 503
         assert answer.json() == {"database": "ok", "storage": "unavailable", "queue": "unavailable"}
         assert running.api.get("/healthz").status_code == 200
+
+
+def test_services_that_nobody_set_up_are_named(storage_url: str, queue_url: str, api_dsn: str, owner_dsn: str) -> None:
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute("update storage.buckets set id = 'other', name = 'other' where id = 'avatars'")
+        connection.execute("alter function private.act_as rename to act_otherwise")
+    with running_control_plane(
+        storage_url=storage_url, queue_url=queue_url, api_dsn=api_dsn, owner_dsn=owner_dsn
+    ) as running:
+        answer = running.api.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {"database": "unavailable", "storage": "unavailable", "queue": "ok"}
 
 
 def test_a_database_that_is_away_is_a_problem_of_ours(storage_url: str, queue_url: str, owner_dsn: str) -> None:
