@@ -61,7 +61,10 @@ class AvatarEvents:
                 await self._listen_once()
             except psycopg.OperationalError as error:
                 logger.warning("lost the listening connection", extra={"fields": {"error": type(error).__name__}})
-                await asyncio.sleep(RECONNECT_PAUSE_S)
+            except Exception:
+                # Whoever may connect may notify; what cannot be read must not leave every stream without news.
+                logger.exception("a notification could not be read")
+            await asyncio.sleep(RECONNECT_PAUSE_S)
 
     async def _listen_once(self) -> None:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)

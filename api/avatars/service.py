@@ -116,7 +116,8 @@ class Avatars:
                     yield format_event(name="avatar", identifier=last_revision, data=_state(row).model_dump_json())
                 if AvatarStatus(row["status"]) in TERMINAL_STATUSES:
                     return
-                while not await wait(changed, timeout_s=HEARTBEAT_S):
+                # Looks again even so: an announcement can be lost with the connection that should have brought it.
+                if not await wait(changed, timeout_s=HEARTBEAT_S):
                     yield b": still here\n\n"
 
     async def has_news(self, shopper: Shopper, avatar_id: UUID, *, last_revision: int) -> bool:

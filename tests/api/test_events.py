@@ -5,8 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from tests.api.control_plane import ControlPlane, Shopper, running_control_plane
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -81,6 +83,35 @@ def test_a_watcher_survives_the_loss_of_the_listening_connection(control_plane: 
     assert ended == [(True,)]
     finish(control_plane, shopper, avatar)
     assert watching.ended()[-1]["status"] == "ready"
+
+
+def test_a_watcher_survives_a_listener_that_cannot_connect(
+    storage_url: str, queue_url: str, api_dsn: str, owner_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.avatars.service.HEARTBEAT_S", 0.2)
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    with running_control_plane(
+        storage_url=storage_url,
+        queue_url=queue_url,
+        api_dsn=api_dsn,
+        owner_dsn=owner_dsn,
+        database_listen_url=nowhere,
+    ) as control_plane:
+        shopper = control_plane.shopper()
+        avatar = shopper.create_avatar()
+        watching = Watching(shopper, avatar)
+        finish(control_plane, shopper, avatar)
+        assert watching.ended()[-1]["status"] == "ready"
+
+
+def test_a_notification_that_cannot_be_read_does_not_end_the_listening(control_plane: ControlPlane) -> None:
+    def listeners() -> set[int]:
+        rows = control_plane.rows("select pid from pg_stat_activity where query ilike 'listen %%'")
+        return {row["pid"] for row in rows}
+
+    before = eventually(listeners)
+    control_plane.rows("select pg_notify('avatar_changed', 'rubbish')::text as sent")
+    eventually(lambda: listeners() - before)
 
 
 def test_a_deleted_avatars_stream_ends(control_plane: ControlPlane) -> None:
