@@ -53,6 +53,6 @@ class ApiSettings(BaseSettings):
     reconcile_interval_s: float = Field(
         default=2.0, gt=0, le=300, description="Pause between looks at a job in flight."
     )
-    sweep_interval_s: float = Field(default=900.0, gt=0, description="Pause between sweeps for forgotten photos.")
+    sweep_interval_s: float = Field(default=60.0, gt=0, description="Pause between sweeps for forgotten photos.")
     photo_max_age_s: int = Field(default=86_400, ge=3600, le=86_400, description="A photo older than this is swept.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")

@@ -30,6 +30,8 @@ from api.problems import NotFound
 from shared.jobs import OutputFile, PhotoView
 
 FIRST_TRY = timedelta(seconds=60)
+LAST_WRITES = timedelta(seconds=60)
+"""After a run is cancelled, how long its worker may go on writing: until its next report, and an upload under way."""
 """How long the sweeper leaves a new deletion to whoever asked for it."""
 LONGEST_PAUSE = timedelta(hours=1)
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
@@ -112,10 +114,25 @@ class Privacy:
         if removed:
             await store.mark_photos_deleted(connection, [job.avatar_id], now=now)
 
+    async def record_output_deletion(self, connection: Connection, job: Job) -> None:
+        """In the transaction that gives a job up: that whatever its runs left in storage is to go."""
+        now = self.clock()
+        await store.insert_deletion(
+            connection,
+            subject="measurements",
+            subject_digest=digest(str(job.avatar_id)),
+            brand_id=job.brand_id,
+            requested_by="completion",
+            objects=[str(avatar_object(job.avatar_id, file)) for file in OutputFile],
+            runpod_ids=[job.runpod_id] if job.runpod_id else [],
+            now=now,
+            next_attempt_at=now + LAST_WRITES,
+        )
+
     async def finish(self, deletion: Deletion) -> None:
         """Remove what is left of a deletion; a failure leaves it to the sweeper."""
         try:
-            await self._stop_runs(deletion.runpod_ids_left)
+            stopped = await self._stop_runs(deletion.runpod_ids_left)
             places = [StoredObject.parse(text) for text in deletion.objects_left]
             await self.storage.remove(places)
         except (StorageUnavailable, QueueUnavailable, _StillRunning) as error:
@@ -123,6 +140,12 @@ class Privacy:
                 "deletion is not finished", extra={"fields": {"deletion": deletion.id, "error": type(error).__name__}}
             )
             await self._postpone(deletion)
+            return
+        if stopped:
+            # RunPod says "cancelled" before the worker knows: remove once more what it wrote until then.
+            async with self.database.transaction(SYSTEM) as connection:
+                again_at = self.clock() + LAST_WRITES
+                await store.postpone_deletion(connection, deletion.id, next_attempt_at=again_at)
             return
         async with self.database.transaction(SYSTEM) as connection:
             now = self.clock()
@@ -139,14 +162,10 @@ class Privacy:
 
     async def sweep(self) -> None:
         """Delete avatars never started, photos that no running job needs, and what else has had its time."""
-        horizon = self.clock() - self.photo_max_age
         async with self.database.transaction(SYSTEM) as connection:
-            abandoned = await store.abandoned_avatars(connection, older_than=horizon, limit=BATCH)
             await store.forget_idempotency_keys(connection, older_than=self.clock() - IDEMPOTENCY_KEY_LIFE)
-        for avatar_id in abandoned:
-            deletion = await self._delete_avatar_row(SYSTEM, avatar_id, requested_by="retention")
-            if deletion is not None:
-                await self.finish(deletion)
+        while await self._sweep_abandoned() == BATCH:
+            pass
         await self._sweep_photos()
 
     async def export(self, shopper: Shopper, avatar_id: UUID | None) -> IO[bytes]:
@@ -157,17 +176,24 @@ class Privacy:
             raise NotFound("There is no such avatar." if avatar_id else "There is nothing of this shopper.")
         # A zip is written with seeks back; on disk when it is large.
         archive: IO[bytes] = SpooledTemporaryFile(EXPORT_IN_MEMORY_BYTES)  # noqa: SIM115
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
-            for name, rows in tables.items():
-                bundle.writestr(f"{name}.json", json.dumps(rows, default=str, indent=2))
-            for avatar in tables["avatars"]:
-                for bucket in Bucket:
-                    for place in await self.storage.list_folder(bucket, str(avatar["id"])):
-                        content = await self.storage.read(place)
-                        if content is not None:
-                            await asyncio.to_thread(bundle.writestr, str(place), content)
-        archive.seek(0)
+        try:
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+                for name, rows in tables.items():
+                    bundle.writestr(f"{name}.json", json.dumps(rows, default=str, indent=2))
+                for avatar in tables["avatars"]:
+                    await self._add_files(bundle, avatar["id"])
+            archive.seek(0)
+        except BaseException:
+            archive.close()
+            raise
         return archive
+
+    async def _add_files(self, bundle: zipfile.ZipFile, avatar_id: UUID) -> None:
+        for bucket in Bucket:
+            for place in await self.storage.list_folder(bucket, str(avatar_id)):
+                content = await self.storage.read(place)
+                if content is not None:
+                    await asyncio.to_thread(bundle.writestr, str(place), content)
 
     async def _delete_avatar_row(self, actor: Actor, avatar_id: UUID, *, requested_by: Requester) -> Deletion | None:
         now = self.clock()
@@ -187,8 +213,9 @@ class Privacy:
                 next_attempt_at=now + FIRST_TRY,
             )
 
-    async def _stop_runs(self, run_ids: Iterable[str]) -> None:
-        """Cancel the runs. Raises `_StillRunning` while one could still write objects."""
+    async def _stop_runs(self, run_ids: Iterable[str]) -> bool:
+        """Cancel the runs; whether one was under way. Raises `_StillRunning` while RunPod has not ended it."""
+        stopped = False
         for run_id in run_ids:
             run = await self.queue.status(run_id)
             if run is None or run.state not in RUNNING_STATES:
@@ -197,20 +224,39 @@ class Privacy:
             run = await self.queue.status(run_id)
             if run is not None and run.state in RUNNING_STATES:
                 raise _StillRunning
+            stopped = True
+        return stopped
 
     async def _postpone(self, deletion: Deletion) -> None:
         pause = min(timedelta(seconds=5) * 2 ** min(deletion.attempts, 10), LONGEST_PAUSE)
         async with self.database.transaction(SYSTEM) as connection:
             await store.postpone_deletion(connection, deletion.id, next_attempt_at=self.clock() + pause)
 
+    async def _sweep_abandoned(self) -> int:
+        horizon = self.clock() - self.photo_max_age
+        async with self.database.transaction(SYSTEM) as connection:
+            abandoned = await store.abandoned_avatars(connection, older_than=horizon, limit=BATCH)
+        for avatar_id in abandoned:
+            deletion = await self._delete_avatar_row(SYSTEM, avatar_id, requested_by="retention")
+            if deletion is not None:
+                await self.finish(deletion)
+        return len(abandoned)
+
     async def _sweep_photos(self) -> None:
-        folders = await self.storage.names_in(Bucket.PHOTOS, "")
-        avatar_ids = [UUID(folder) for folder in folders]
+        avatar_ids = []
+        for name in await self.storage.names_in(Bucket.PHOTOS, ""):
+            try:
+                avatar_ids.append(UUID(name))
+            except ValueError:
+                # Supabase's dashboard puts placeholders beside folders; one must not end the sweep of the photos.
+                logger.warning("the photos bucket holds something that is not a photo of ours")
         now = self.clock()
         async with self.database.transaction(SYSTEM) as connection:
             needed = await store.live_photo_folders(connection, avatar_ids, younger_than=now - self.photo_max_age)
         for avatar_id in set(avatar_ids) - needed:
             places = await self.storage.list_folder(Bucket.PHOTOS, str(avatar_id))
+            if not places:
+                continue
             async with self.database.transaction(SYSTEM) as connection:
                 deletion = await store.insert_deletion(
                     connection,

@@ -131,6 +131,15 @@ async def delete_avatar(connection: Connection, avatar_id: UUID, *, now: datetim
         "update public.consents set withdrawn_at = %(now)s where avatar_id = %(id)s and withdrawn_at is null",
         {"id": avatar_id, "now": now},
     )
+    # So that a request made again with its key is not answered with an avatar that is gone.
+    await execute(
+        connection,
+        """
+        delete from public.idempotency_keys
+        where resource_id = %(id)s and user_id = (select user_id from public.avatars where id = %(id)s)
+        """,
+        {"id": avatar_id},
+    )
     run = await fetch_one(
         connection,
         "select runpod_id from public.avatar_jobs where avatar_id = %(id)s and finished_at is null",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from local_stack.storage.app import create_storage_app
@@ -54,7 +55,10 @@ def test_deleting_an_avatar_stops_its_job(control_plane: ControlPlane) -> None:
     assert shopper.api.delete(f"/v1/avatars/{avatar['id']}").status_code == 204
     assert worker.queue.get(f"/status/{run_id}").json()["status"] == "CANCELLED"
     assert worker.report(run_id, job).status_code == 404
-    assert avatar["id"] not in everything_held(control_plane)
+    # What it wrote before it heard goes too.
+    worker.store(job, {"job_id": job["job_id"]})
+    control_plane.clock.advance(seconds=61)
+    eventually(lambda: avatar["id"] not in everything_held(control_plane))
 
 
 def test_a_deleted_shopper_leaves_nothing_but_tombstones(control_plane: ControlPlane) -> None:
@@ -106,6 +110,30 @@ def test_photos_that_nobody_started_are_swept_after_a_day(control_plane: Control
     eventually(lambda: not control_plane.rows("select from avatars"))
     swept = control_plane.rows("select subject, requested_by from deletions")
     assert {"subject": "avatar", "requested_by": "retention"} in swept
+
+
+def test_what_is_not_ours_in_the_photos_bucket_does_not_end_the_sweep(control_plane: ControlPlane) -> None:
+    shopper = control_plane.shopper()
+    avatar = shopper.create_avatar(WITH_PHOTO)
+    headers = {"Authorization": f"Bearer {STORAGE_KEYS.secret_key}", "Content-Type": "image/png"}
+    url = f"{control_plane.storage_url}/storage/v1/object/photos/.emptyFolderPlaceholder"
+    httpx.post(url, content=b"", headers=headers).raise_for_status()
+    shopper.upload(avatar, "front", JPEG)
+    shopper.start(avatar)
+    worker = control_plane.worker()
+    worker.ready(*worker.take())
+    shopper.until(avatar, "ready")
+    assert shopper.upload(avatar, "front", JPEG).status_code == 200
+    eventually(lambda: control_plane.objects("photos") == [".emptyFolderPlaceholder"])
+
+
+def test_a_key_of_a_deleted_avatar_is_forgotten(control_plane: ControlPlane) -> None:
+    shopper = control_plane.shopper()
+    first = shopper.create_avatar(WITH_PHOTO, **{"Idempotency-Key": "k"})
+    assert shopper.api.delete(f"/v1/avatars/{first['id']}").status_code == 204
+    assert first["id"] not in everything_held(control_plane)
+    again = shopper.create_avatar(WITH_PHOTO, **{"Idempotency-Key": "k"})
+    assert shopper.get(again)["status"] == "pending"
 
 
 def test_a_photo_uploaded_after_the_end_is_swept(control_plane: ControlPlane) -> None:
