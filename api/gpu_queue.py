@@ -64,7 +64,7 @@ class GpuQueue:
             "policy": {"executionTimeout": execution_timeout_s * 1000, "ttl": ttl_s * 1000},
         }
         response = await self._request("POST", "run", json=body)
-        if response.status_code == 429 or 400 <= response.status_code < 500:
+        if 400 <= response.status_code < 500:
             raise QueueRefused(f"run answered {response.status_code}")
         return _parse(_Queued, response).id
 

@@ -4,31 +4,23 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pydantic import HttpUrl, JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from api.authentication import digest
 from api.avatars import jobs
+from api.avatars.dispatch import PhotosGone, worker_input
 from api.avatars.jobs import Job
 from api.avatars.states import JobEvent, JobState
 from api.clock import Clock
 from api.database import SYSTEM, Connection, Database
 from api.gpu_queue import GpuQueue, QueueRefused, QueueUnavailable, Run, RunState
 from api.metrics import Metrics
-from api.object_storage import ObjectStorage, StorageUnavailable, avatar_object, photo_object
+from api.object_storage import ObjectStorage, StorageUnavailable, avatar_object
 from api.privacy.service import Privacy
-from shared.jobs import (
-    AvatarJob,
-    AvatarReady,
-    AvatarRefused,
-    AvatarResult,
-    OutputFile,
-    PhotoView,
-    ProgressChannel,
-    SignedUpload,
-)
+from shared.jobs import AvatarReady, AvatarRefused, AvatarResult, OutputFile
 
 BATCH = 20
 LEASE = timedelta(seconds=60)
@@ -43,8 +35,8 @@ RESULT: TypeAdapter[AvatarReady | AvatarRefused] = TypeAdapter(AvatarResult)
 logger = logging.getLogger(__name__)
 
 
-class PhotosGone(Exception):
-    """A photo the job needs is no longer in storage, so that no attempt can succeed."""
+class _DispatchUnanswered(Exception):
+    """RunPod was asked to run a job and gave no usable answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,6 @@ class JobPolicy:
     stall_timeout: timedelta
     interval: timedelta
     max_age: timedelta
-    photo_url_ttl_s: int = 7200
 
 
 class Reconciler:
@@ -82,6 +73,8 @@ class Reconciler:
         self._metrics = metrics
         self._clock = clock
         self._policy = policy
+        # Reports sent while nobody was there to hear them are no silence of the worker's.
+        self._listening_since = clock()
 
     async def reconcile_due(self) -> None:
         """Look at every job that is due, once."""
@@ -103,6 +96,9 @@ class Reconciler:
             fields = {"job": job.id, "error": f"{type(error).__name__}: {error}"}
             logger.warning("job waits for a service that does not answer", extra={"fields": fields})
             await self._check_again(job)
+        except _DispatchUnanswered as error:
+            # Counting the attempt has set when to look again: after the grace period.
+            logger.warning("dispatch unanswered", extra={"fields": {"job": job.id, "error": str(error)}})
         except Exception:
             self._metrics.reconciler_failures.inc()
             logger.exception("job could not be looked at", extra={"fields": {"job": job.id}})
@@ -110,7 +106,7 @@ class Reconciler:
     async def look_at(self, job: Job) -> None:
         """Take a live job one step on.
 
-        Raises `QueueUnavailable` or `StorageUnavailable` when that cannot be known now.
+        Raises `QueueUnavailable` or `StorageUnavailable` when that cannot be known now, and `_DispatchUnanswered`.
         """
         if job.runpod_id is None:
             # Never dispatched, or RunPod's answer was lost and no worker has reported since.
@@ -136,7 +132,7 @@ class Reconciler:
         # A run can be in progress while its worker still loads models: silence counts from the first report.
         if job.state is not JobState.RUNNING or job.heartbeat_at is None:
             return False
-        return self._clock() - job.heartbeat_at > self._policy.stall_timeout
+        return self._clock() - max(job.heartbeat_at, self._listening_since) > self._policy.stall_timeout
 
     def _is_overdue(self, job: Job) -> bool:
         return job.deadline_at is not None and self._clock() > job.deadline_at
@@ -169,21 +165,28 @@ class Reconciler:
             self._metrics.jobs_lost.labels(cause).inc()
             fields = {"job": job.id, "attempt": job.attempts, "cause": cause}
             logger.warning("a run ended without a result", extra={"fields": fields})
-        if job.attempts >= self._policy.max_attempts or self._clock() - job.created_at > self._policy.max_age:
+        # A dispatch that nobody speaks of says nothing against the job: RunPod being away must not use up its attempts.
+        attempts = job.attempts - 1 if job.is_unanswered else job.attempts
+        if attempts >= self._policy.max_attempts or self._clock() - job.created_at > self._policy.max_age:
             await self._give_up(job, cause=cause)
             return
         async with self._database.transaction(SYSTEM) as connection:
             current = await jobs.lock_job(connection, job.id)
-            if current is None or current.runpod_id != job.runpod_id or current.attempts != job.attempts:
+            if current is None or not current.is_live:
                 return
-            if job.attempts > 0:
+            if current.runpod_id != job.runpod_id or current.attempts != job.attempts:
+                return
+            if job.is_unanswered:
+                await jobs.uncount_attempt(connection, current, next_check_at=self._clock())
+            elif job.attempts > 0:
                 await jobs.mark_lost(connection, current, error_detail=cause, now=self._clock())
-        await self._dispatch(job)
+        await self._dispatch(replace(job, attempts=attempts))
 
     async def _dispatch(self, job: Job) -> None:
         token = secrets.token_urlsafe(32)
+        callback_url = f"{self._policy.public_url}/v1/callbacks/runpod/{token}"
         try:
-            payload = await self._payload(job, token)
+            payload = await worker_input(job, self._storage, callback_url=callback_url)
         except PhotosGone:
             await self._give_up(job, cause="photos gone")
             return
@@ -192,7 +195,7 @@ class Reconciler:
         try:
             runpod_id = await self._queue.run(
                 payload.model_dump(mode="json"),
-                webhook_url=f"{self._policy.public_url}/v1/callbacks/runpod/{token}",
+                webhook_url=callback_url,
                 execution_timeout_s=self._policy.execution_timeout_s,
                 ttl_s=self._policy.ttl_s,
             )
@@ -201,35 +204,12 @@ class Reconciler:
             logger.warning("dispatch refused", extra={"fields": {"job": job.id, "error": str(error)}})
             await self._forget_attempt(job)
             return
-        except QueueUnavailable:
+        except QueueUnavailable as error:
             # It may have been taken all the same: the worker's first report, or the grace period, will tell.
             self._metrics.dispatches.labels("unanswered").inc()
-            raise
+            raise _DispatchUnanswered(str(error)) from error
         self._metrics.dispatches.labels("taken").inc()
         await self._note_taken(job, runpod_id)
-
-    async def _payload(self, job: Job, token: str) -> AvatarJob:
-        photos: dict[PhotoView, HttpUrl] = {}
-        for view in job.photos:
-            url = await self._storage.sign_download(
-                photo_object(job.avatar_id, view), ttl_s=self._policy.photo_url_ttl_s
-            )
-            if url is None:
-                raise PhotosGone
-            photos[view] = HttpUrl(url)
-        signed = await asyncio.gather(
-            *(self._storage.sign_overwriting_upload(avatar_object(job.avatar_id, file)) for file in OutputFile)
-        )
-        uploads = {file: SignedUpload(url=HttpUrl(each.url)) for file, each in zip(OutputFile, signed, strict=True)}
-        progress_url = f"{self._policy.public_url}/v1/callbacks/runpod/{token}/progress"
-        return AvatarJob(
-            job_id=job.id,
-            attempt=job.attempts + 1,
-            facts=job.facts,
-            photos=photos,
-            uploads=uploads,
-            progress=ProgressChannel(url=HttpUrl(progress_url)),
-        )
 
     async def _count_attempt(self, job: Job, token: str) -> bool:
         """Whether the attempt is ours to make; its token is in force before RunPod can call back with it."""
@@ -310,6 +290,8 @@ class Reconciler:
             if current is None or not await end(connection, current):
                 return
             await self._privacy.record_photo_deletion(connection, current, removed=removed)
+            if event is JobEvent.GIVEN_UP:
+                await self._privacy.record_output_deletion(connection, current)
         self._metrics.jobs_ended.labels(event).inc()
 
     async def _check_again(self, job: Job) -> None:

@@ -17,6 +17,7 @@ LIVE_STATES = [JobState.QUEUED, JobState.DISPATCHED, JobState.RUNNING]
 JOB_COLUMNS = """
     avatar_jobs.id, avatar_jobs.avatar_id, avatar_jobs.state, avatar_jobs.attempts, avatar_jobs.runpod_id,
     avatar_jobs.progress_sequence, avatar_jobs.heartbeat_at, avatar_jobs.deadline_at, avatar_jobs.created_at,
+    avatar_jobs.dispatched_at,
     avatars.brand_id, avatars.height_cm, avatars.weight_kg, avatars.sex, avatars.age_years, avatars.photos
 """
 
@@ -35,6 +36,7 @@ class Job:
     heartbeat_at: datetime | None
     deadline_at: datetime | None
     created_at: datetime
+    dispatched_at: datetime | None
     facts: BodyFacts
     photos: tuple[PhotoView, ...]
 
@@ -52,9 +54,20 @@ class Job:
             heartbeat_at=row["heartbeat_at"],
             deadline_at=row["deadline_at"],
             created_at=row["created_at"],
+            dispatched_at=row["dispatched_at"],
             facts=BodyFacts.model_validate({name: row[name] for name in BodyFacts.model_fields}),
             photos=tuple(PhotoView(view) for view in row["photos"]),
         )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the job has not ended."""
+        return self.state in LIVE_STATES
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether its latest attempt was sent to RunPod and neither RunPod nor a worker has said a word of it."""
+        return self.state is JobState.QUEUED and self.dispatched_at is not None
 
 
 async def claim_due(connection: Connection, *, now: datetime, next_check_at: datetime, limit: int) -> list[Job]:
@@ -88,6 +101,16 @@ async def lock_job_by_token(connection: Connection, token_hash: bytes) -> Job | 
 
 
 async def _lock(connection: Connection, condition: str, parameters: dict[str, Any]) -> Job | None:
+    # The avatar first: a deletion locks it and then, by the foreign key, the job. The other way round each could wait
+    # for the other.
+    await fetch_one(
+        connection,
+        f"""
+        select from public.avatars where id = (select avatar_id from public.avatar_jobs where {condition})
+        for no key update
+        """,
+        parameters,
+    )
     row = await fetch_one(
         connection,
         f"""
@@ -138,10 +161,14 @@ async def count_attempt(
 
 
 async def uncount_attempt(connection: Connection, job: Job, *, next_check_at: datetime) -> None:
-    """RunPod refused the dispatch, so nothing runs and the attempt does not count."""
+    """Nothing is known to run of the latest dispatch, so the attempt does not count."""
     await execute(
         connection,
-        "update public.avatar_jobs set attempts = attempts - 1, next_check_at = %(next_check_at)s where id = %(id)s",
+        """
+        update public.avatar_jobs
+        set attempts = attempts - 1, dispatched_at = null, next_check_at = %(next_check_at)s
+        where id = %(id)s
+        """,
         {"id": job.id, "next_check_at": next_check_at},
     )
 
@@ -196,7 +223,8 @@ async def mark_lost(connection: Connection, job: Job, *, error_detail: str, now:
         connection,
         """
         update public.avatar_jobs
-        set state = %(state)s, runpod_id = null, error_detail = %(error_detail)s, next_check_at = %(now)s
+        set state = %(state)s, runpod_id = null, dispatched_at = null, error_detail = %(error_detail)s,
+          next_check_at = %(now)s
         where id = %(id)s
         """,
         {"id": job.id, "state": state, "error_detail": error_detail, "now": now},

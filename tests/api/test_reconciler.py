@@ -1,8 +1,10 @@
 """What becomes of a job, with a worker played by hand: each promise of the state table over the real services."""
 
+from functools import partial
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.api.control_plane import WITH_PHOTO, ControlPlane, HandWorker, Shopper, running_control_plane
@@ -10,6 +12,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
+OCTETS = "application/octet-stream"
 JPEG = b"\xff\xd8\xff\xe0 not decoded by the API"
 
 
@@ -21,6 +24,10 @@ def shopper(control_plane: ControlPlane) -> Shopper:
 @pytest.fixture
 def worker(control_plane: ControlPlane) -> HandWorker:
     return control_plane.worker()
+
+
+def has_figure(control_plane: ControlPlane, figure: str) -> bool:
+    return figure in control_plane.api.get("/metrics").text
 
 
 def refusal(job: dict[str, Any]) -> dict[str, Any]:
@@ -71,12 +78,17 @@ def test_a_run_that_fails_is_made_again_and_after_three_the_avatar_fails(
     for attempt in (1, 2, 3):
         run_id, job = worker.take()
         assert job["attempt"] == attempt
+        httpx.put(job["uploads"]["body.npz"]["url"], content=b"a body", headers={"Content-Type": OCTETS})
         worker.finish(run_id, {"error": "Traceback: host gpu-17 /root/secret"})
     shown = shopper.until(avatar, "failed")
     assert shown["failure"]["reason"] == "internal"
     assert "Traceback" not in str(shown)
     assert "gpu-17" not in str(shown)
     assert control_plane.objects("photos") == []
+    # "We kept nothing", they are told.
+    assert control_plane.objects("avatars") == [f"{avatar['id']}/body.npz"]
+    control_plane.clock.advance(seconds=61)
+    eventually(lambda: control_plane.objects("avatars") == [])
 
 
 def test_a_result_in_storage_is_adopted_when_the_run_itself_was_lost(shopper: Shopper, worker: HandWorker) -> None:
@@ -134,6 +146,29 @@ def test_a_run_that_falls_silent_is_cancelled_and_made_again(
     shopper.until(avatar, "ready")
 
 
+def test_silence_while_nobody_listened_is_not_held_against_a_run(
+    storage_url: str, queue_url: str, api_dsn: str, owner_dsn: str
+) -> None:
+    addresses = {"storage_url": storage_url, "queue_url": queue_url, "api_dsn": api_dsn, "owner_dsn": owner_dsn}
+    with running_control_plane(**addresses) as before:
+        shopper, worker = before.shopper(), before.worker()
+        avatar = shopper.started()
+        run_id, job = worker.take()
+        worker.report(run_id, job)
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute(
+            "update avatar_jobs set heartbeat_at = now() - interval '5 minutes',"
+            " next_check_at = now() - interval '1 day'"
+        )
+    with running_control_plane(**addresses) as after:
+        eventually(lambda: after.rows("select from avatar_jobs where next_check_at > now()"))
+        worker = after.worker()
+        assert worker.queue.get(f"/status/{run_id}").json()["status"] == "IN_PROGRESS"
+        worker.ready(run_id, job)
+        after.shopper_with(shopper.token).until(avatar, "ready")
+        assert after.rows("select attempts from avatar_jobs") == [{"attempts": 1}]
+
+
 def test_a_job_that_runpod_no_longer_knows_is_dispatched_again(
     control_plane: ControlPlane, shopper: Shopper, worker: HandWorker
 ) -> None:
@@ -152,13 +187,19 @@ def test_a_queue_that_is_away_is_waited_for(storage_url: str, api_dsn: str, owne
     with running_control_plane(queue_url=nobody, **addresses) as control_plane:
         shopper = control_plane.shopper()
         avatar = shopper.started()
-        eventually(lambda: control_plane.rows("select from avatar_jobs where attempts = 1"))
+        # Each dispatch is left its time to be claimed by a worker, and none uses up an attempt.
+        for dispatches in range(1, 6):
+            eventually(
+                partial(has_figure, control_plane, f'job_dispatches_total{{outcome="unanswered"}} {dispatches}.0')
+            )
+            control_plane.clock.advance(seconds=31)
         assert shopper.get(avatar)["status"] == "processing"
         token = shopper.token
     with running_control_plane(queue_url=queue_url, **addresses) as control_plane:
-        control_plane.clock.advance(seconds=60)
+        control_plane.clock.advance(minutes=5)
         worker = control_plane.worker()
         run_id, job = worker.take()
+        assert job["attempt"] == 1
         worker.ready(run_id, job)
         control_plane.shopper_with(token).until(avatar, "ready")
 
