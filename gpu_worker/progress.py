@@ -44,5 +44,6 @@ class ProgressReporter:
             except TimeoutError:
                 pass
             self._news.clear()
-            if (await self.report()).verdict is Verdict.STOP:
+            # "Finished" on the way says that another run of the job was faster.
+            if (await self.report()).verdict is not Verdict.CONTINUE:
                 return
