@@ -19,7 +19,8 @@ help: ## Show this list
 $(VENV)/.runtime: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[api,worker,local]"
+	@# The build backend warns that folders here could shadow the package, which is what editable means.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[api,worker,local]"
 	@touch $@
 
 # `npm install`, not `ci`: the lock may lack the Supabase CLI for platforms other than the one that made it.

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from local_stack.body_model import DEFAULT_WORKER, prepare_body_model
 from local_stack.measurement_table import measurement_lines
 from local_stack.progress_display import ProgressDisplay
 from local_stack.stack_commands import EXIT_DONE, EXIT_FAILED
@@ -45,14 +46,14 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    worker = (sys.executable, "-m", "gpu_worker.handler")
     try:
         with (
             ProgressDisplay(quiet=arguments.json) as display,
             tempfile.TemporaryDirectory(prefix="tryon-demo-") as data_directory,
         ):
+            prepare_body_model(DEFAULT_WORKER, announce=display.say)
             display.say("Starting the system")
-            stack = open_stack(Path(data_directory), host="127.0.0.1", api_port=0, worker_command=worker)
+            stack = open_stack(Path(data_directory), host="127.0.0.1", api_port=0, worker_command=DEFAULT_WORKER)
             with running_stack(stack) as supervisor:
                 if supervisor.is_stopping:
                     return EXIT_FAILED

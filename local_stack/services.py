@@ -109,7 +109,7 @@ def _inherited() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         # What tunes the worker itself names no other deployment.
-        if name.startswith("TRYON_WORKER_") or not name.startswith(foreign)
+        if name.startswith(("TRYON_WORKER_", "TRYON_CACHE_DIR")) or not name.startswith(foreign)
     }
 
 

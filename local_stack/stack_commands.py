@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from local_stack.body_model import DEFAULT_WORKER, prepare_body_model
 from local_stack.stack_settings import default_data_directory, open_stack, port_is_free
 from local_stack.supervisor import (
     StackFailed,
@@ -37,7 +38,7 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     up.add_argument(
         "--worker",
         type=_command,
-        default=(sys.executable, "-m", "gpu_worker.handler"),
+        default=DEFAULT_WORKER,
         metavar="COMMAND",
         help="what runs the avatar jobs, given RunPod's environment (default: this program's own worker)",
     )
@@ -71,6 +72,7 @@ def _up(arguments: argparse.Namespace) -> int:
         stack = open_stack(
             arguments.data_dir, host=arguments.host, api_port=arguments.port, worker_command=arguments.worker
         )
+        prepare_body_model(arguments.worker, announce=_complain)
         with running_stack(stack) as supervisor:
             if supervisor.is_stopping:
                 return EXIT_DONE
