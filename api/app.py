@@ -30,6 +30,7 @@ from api.privacy import routes as privacy_routes
 from api.privacy.service import Privacy
 from api.reconciler import JobPolicy, Reconciler
 from api.request_log import REQUEST_ID_HEADER, RequestLog
+from api.schemas import AnswerModel
 from api.settings import ApiSettings
 
 QUEUE_TIMEOUT_S = 15.0
@@ -184,5 +185,10 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         # FastAPI's own shape of a 422 is never answered.
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
+        # FastAPI leaves null out of examples; answers hold it.
+        shown = {each["title"]: each for each in schemas.values()}
+        for model in AnswerModel.kinds():
+            if model.__name__ in shown:
+                shown[model.__name__]["examples"] = model.model_json_schema()["examples"]
         app.openapi_schema = schema
     return app.openapi_schema

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from api import examples
 from api.authentication import BrandKey, Shopper, ShopperTokens, SupabaseUsers, issuer_of, same_secret
 from api.avatars.callbacks import Callbacks
 from api.avatars.service import Avatars
@@ -48,7 +49,17 @@ def services(request: Request) -> Services:
 
 
 ServicesDependency = Annotated[Services, Depends(services)]
-OriginHeader = Annotated[str | None, Header(alias="Origin", max_length=300, include_in_schema=False)]
+BrandId = Annotated[UUID, Path(examples=[examples.BRAND_ID])]
+OriginHeader = Annotated[
+    str | None,
+    Header(
+        alias="Origin",
+        max_length=300,
+        description="The page that asks; browsers send it by themselves. A shopper token works only from the origin it "
+        "was given to, and is given only to origins the brand allows.",
+        examples=[examples.SHOP_ORIGIN],
+    ),
+]
 
 operator_scheme = HTTPBearer(scheme_name="operatorKey", description="The operator's key.", auto_error=False)
 brand_scheme = HTTPBearer(scheme_name="secretKey", description="A brand's secret key (sk_…).", auto_error=False)
@@ -63,7 +74,8 @@ storefront_scheme = HTTPBearer(
 publishable_key_header = APIKeyHeader(
     name="X-Publishable-Key",
     scheme_name="publishableKeyHeader",
-    description="A brand's publishable key, when Authorization holds a Supabase Auth token.",
+    description="A brand's publishable key, when Authorization holds a Supabase Auth token; "
+    f"for example `{examples.PUBLISHABLE_KEY}`.",
     auto_error=False,
 )
 
@@ -86,7 +98,7 @@ OperatorOnly = Depends(operator)
 
 
 async def brand_actor(
-    brand_id: UUID,
+    brand_id: BrandId,
     app: ServicesDependency,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(brand_scheme)],
 ) -> Actor:

@@ -6,7 +6,9 @@ from typing import Literal
 
 import psycopg
 from fastapi import APIRouter, Response
+from pydantic import ConfigDict
 
+from api import examples
 from api.database import SYSTEM
 from api.dependencies import Services, ServicesDependency
 from api.gpu_queue import QueueUnavailable
@@ -22,11 +24,15 @@ Answering = Literal["ok", "unavailable"]
 class Health(AnswerModel):
     """The process lives."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(AnswerModel):
     """Which of the services we depend on answer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"database": "ok", "storage": "ok", "queue": "ok"}]})
 
     database: Answering
     storage: Answering
@@ -55,7 +61,17 @@ async def readyz(app: ServicesDependency, response: Response) -> Readiness:
     return readiness
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=Response, include_in_schema=False)
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Counters and histograms of this process.",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": examples.METRICS}},
+        }
+    },
+)
 async def metrics(app: ServicesDependency) -> Response:
     """In Prometheus' text format; holds no ids."""
     return Response(app.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

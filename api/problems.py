@@ -40,7 +40,20 @@ logger = logging.getLogger(__name__)
 class ProblemDocument(BaseModel):
     """The body of every error answer (RFC 9457). `type` is stable; match on it, not on the texts."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": TYPE_PREFIX + "photos-missing",
+                    "title": "Not every photo has been uploaded",
+                    "status": 409,
+                    "detail": "Not uploaded yet: side.",
+                    "missing": ["side"],
+                }
+            ]
+        },
+    )
 
     type: str
     title: str

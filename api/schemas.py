@@ -1,8 +1,10 @@
 """What every request and answer has in common."""
 
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from api.database import Row
 from api.pagination import Cursor, decode_cursor
@@ -18,6 +20,13 @@ class AnswerModel(BaseModel):
     """An answer's body."""
 
     model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def kinds(cls) -> "Iterator[type[AnswerModel]]":
+        """Every answer derived from this one."""
+        for kind in cls.__subclasses__():
+            yield kind
+            yield from kind.kinds()
 
 
 def _checked_cursor(cursor: str) -> str:
@@ -44,8 +53,15 @@ class PageQuery(RequestModel):
 Item = TypeVar("Item")
 
 
+def _show_one_item(schema: JsonDict, page: type[Any]) -> None:
+    (item,) = get_args(page.model_fields["items"].annotation)
+    schema["examples"] = [{"items": item.model_json_schema()["examples"][:1], "next_cursor": None}]
+
+
 class Page(AnswerModel, Generic[Item]):
     """One page of a list, newest first. Ask again with `cursor` set to `next_cursor` until that is null."""
+
+    model_config = ConfigDict(json_schema_extra=_show_one_item)
 
     items: list[Item]
     next_cursor: str | None = None

@@ -117,6 +117,14 @@ class AvatarJob(WireModel):
 class ProgressReport(WireModel):
     """One message on the progress channel. `sequence` grows by one within an attempt; a smaller one is stale."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"attempt": 1, "queue_job_id": "example-run-1", "sequence": 12, "stage": "fit_body", "percent": 60}
+            ]
+        }
+    )
+
     attempt: Annotated[int, Field(ge=1)]
     queue_job_id: Annotated[str, Field(min_length=1, max_length=200)]
     """RunPod's id of this run, so that a dispatch whose answer was lost is found again."""
@@ -138,6 +146,18 @@ class Verdict(StrEnum):
 class ProgressAnswer(WireModel):
     """The control plane's answer to a progress report."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "verdict": "finished",
+                    "result_url": "https://storage.example/storage/v1/object/sign/avatars/"
+                    "c81f3a52-6b9d-4e07-a2f4-0d5e8b7c1936/result.json?token=example",
+                }
+            ]
+        }
+    )
+
     verdict: Verdict
     result_url: HttpUrl | None = None
     """A signed URL of the result; given with `finished` only."""
@@ -145,6 +165,8 @@ class ProgressAnswer(WireModel):
 
 class Measurement(WireModel):
     """One measurement and how far off it may be: nine in ten lie within `error_p90`, same unit as the key says."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"value": 79.8, "error_p90": 5.1}]})
 
     value: FiniteFloat
     error_p90: Annotated[FiniteFloat, Field(ge=0)]

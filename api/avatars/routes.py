@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api import examples
 from api.avatars.schemas import AvatarState, AvatarView, CreateAvatar, NewAvatar
 from api.dependencies import CurrentShopper, ServicesDependency
-from api.downloads import zip_download
+from api.downloads import documented_zip, zip_download
 from api.problems import (
     IdempotencyKeyReused,
     NotAllowed,
@@ -24,6 +25,7 @@ from shared.jobs import ProgressAnswer, ProgressReport
 router = APIRouter(prefix="/v1/avatars", tags=["avatars"])
 callback_router = APIRouter(prefix="/v1/callbacks/runpod", tags=["callbacks"])
 
+AvatarId = Annotated[UUID, Path(examples=[examples.AVATAR_ID])]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -31,10 +33,17 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         description="Any text of your own; the same request with the same key makes one avatar, for 24 hours at least.",
+        examples=[examples.IDEMPOTENCY_KEY],
     ),
 ]
 LastEventId = Annotated[
-    str | None, Header(alias="Last-Event-ID", max_length=20, description="The id of the last event seen.")
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        max_length=20,
+        description="The id of the last event seen; browsers send it by themselves when they connect again.",
+        examples=[examples.LAST_EVENT_ID],
+    ),
 ]
 
 
@@ -42,7 +51,18 @@ LastEventId = Annotated[
     "",
     status_code=201,
     summary="Create an avatar",
-    responses=documented(NotAuthenticated, NotAllowed, IdempotencyKeyReused),
+    responses={
+        201: {
+            "headers": {
+                "Location": {
+                    "description": "Where the avatar is read.",
+                    "schema": {"type": "string"},
+                    "example": f"/v1/avatars/{examples.AVATAR_ID}",
+                }
+            }
+        },
+        **documented(NotAuthenticated, NotAllowed, IdempotencyKeyReused),
+    },
 )
 async def create_avatar(
     request: CreateAvatar,
@@ -72,13 +92,13 @@ async def list_avatars(
     summary="Start the job",
     responses=documented(NotAuthenticated, NotAllowed, NotFound, PhotosMissing, PhotoUnusable),
 )
-async def start_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesDependency) -> AvatarView:
+async def start_avatar(avatar_id: AvatarId, shopper: CurrentShopper, app: ServicesDependency) -> AvatarView:
     """Once every photo is uploaded. Starting twice is starting once."""
     return await app.avatars.start(shopper, avatar_id)
 
 
 @router.get("/{avatar_id}", summary="Read an avatar", responses=documented(NotAuthenticated, NotAllowed, NotFound))
-async def get_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesDependency) -> AvatarView:
+async def get_avatar(avatar_id: AvatarId, shopper: CurrentShopper, app: ServicesDependency) -> AvatarView:
     """Its status and progress and, when ready, its measurements and short-lived URLs of its files."""
     return await app.avatars.get(shopper, avatar_id)
 
@@ -90,14 +110,14 @@ async def get_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesDepe
     responses={
         200: {
             "description": "Server-sent events named `avatar`; the data is an AvatarState. Ends with the final state.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.AVATAR_EVENTS}},
         },
         204: {"description": "The client has seen the final state (by Last-Event-ID) and need not ask again."},
         **documented(NotAuthenticated, NotAllowed, NotFound),
     },
 )
 async def watch_avatar(
-    avatar_id: UUID, shopper: CurrentShopper, app: ServicesDependency, last_event_id: LastEventId = None
+    avatar_id: AvatarId, shopper: CurrentShopper, app: ServicesDependency, last_event_id: LastEventId = None
 ) -> Response:
     """The state now, then every change."""
     last_revision = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
@@ -116,14 +136,11 @@ async def watch_avatar(
     summary="Export an avatar",
     response_class=StreamingResponse,
     responses={
-        200: {
-            "description": "A zip of everything held of it.",
-            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        200: documented_zip("A zip of everything held of it.", f"avatar-{examples.AVATAR_ID}.zip"),
         **documented(NotAuthenticated, NotAllowed, NotFound),
     },
 )
-async def export_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesDependency) -> StreamingResponse:
+async def export_avatar(avatar_id: AvatarId, shopper: CurrentShopper, app: ServicesDependency) -> StreamingResponse:
     """Its rows as JSON and its files."""
     archive = await app.privacy.export(shopper, avatar_id)
     return zip_download(archive, f"avatar-{avatar_id}.zip")
@@ -135,13 +152,19 @@ async def export_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesD
     summary="Delete an avatar",
     responses=documented(NotAuthenticated, NotAllowed, NotFound),
 )
-async def delete_avatar(avatar_id: UUID, shopper: CurrentShopper, app: ServicesDependency) -> Response:
+async def delete_avatar(avatar_id: AvatarId, shopper: CurrentShopper, app: ServicesDependency) -> Response:
     """Its row, its files and its job; a tombstone without personal data stays."""
     await app.privacy.delete_avatar(shopper, avatar_id)
     return Response(status_code=204)
 
 
-@callback_router.post("/{job_token}", status_code=200, summary="RunPod's webhook", responses=documented(NotFound))
+@callback_router.post(
+    "/{job_token}",
+    status_code=200,
+    summary="RunPod's webhook",
+    response_class=Response,
+    responses=documented(NotFound),
+)
 async def run_ended(job_token: str, app: ServicesDependency) -> Response:
     """A hint that a run has ended. The body is not read: RunPod is asked for the truth."""
     await app.callbacks.run_ended(job_token)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from api import examples
 from api.avatars.states import AvatarStatus
 from api.schemas import AnswerModel, RequestModel
 from shared.jobs import BodyFacts, Measurement, PhotoView, Stage
@@ -24,6 +25,8 @@ def _front_first(photos: list[PhotoView]) -> list[PhotoView]:
 class Consent(RequestModel):
     """What the shopper agreed to, as it was put to them."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT]})
+
     text_version: Annotated[str, Field(min_length=1, max_length=50, description="Version of the wording shown.")]
     purposes: Annotated[
         list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,49}$")]], Field(min_length=1, max_length=20)
@@ -33,20 +36,7 @@ class Consent(RequestModel):
 class CreateAvatar(BodyFacts):
     """A shopper's wish for an avatar. Without photos it is made from the numbers alone."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "height_cm": 172,
-                    "weight_kg": 68.5,
-                    "sex": "female",
-                    "age_years": 34,
-                    "photos": ["front", "side"],
-                    "consent": {"text_version": "2026-11", "purposes": ["avatar", "size_recommendation"]},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CREATE_AVATAR]})
 
     photos: Annotated[list[PhotoView], Field(max_length=2), AfterValidator(_front_first)]
     consent: Consent
@@ -68,6 +58,8 @@ class PhotoUpload(AnswerModel):
     `headers` go with the request; another image type than JPEG is sent with its own Content-Type.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PHOTO_UPLOAD]})
+
     url: str
     method: Literal["PUT"] = "PUT"
     headers: dict[str, str]
@@ -77,6 +69,8 @@ class PhotoUpload(AnswerModel):
 class NewAvatar(AnswerModel):
     """An avatar that waits for its photos and its start."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_AVATAR]})
+
     id: UUID
     status: AvatarStatus
     uploads: dict[PhotoView, PhotoUpload]
@@ -85,12 +79,16 @@ class NewAvatar(AnswerModel):
 class Progress(AnswerModel):
     """How far the job is. `stage` is null until a worker has begun."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROGRESS]})
+
     stage: Stage | None
     percent: Annotated[int, Field(ge=0, le=100)]
 
 
 class Failure(AnswerModel):
     """Why there is no avatar, and what the shopper can do."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.FAILURE]})
 
     reason: RejectionReason | Literal["internal"]
     advice: str
@@ -99,12 +97,18 @@ class Failure(AnswerModel):
 class AvatarWarning(AnswerModel):
     """Why the avatar is less certain than it could be, and what would help."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.AVATAR_WARNING]})
+
     reason: WarningReason
     advice: str
 
 
 class AvatarState(AnswerModel):
     """What changes while a job runs; the data of an event on the stream. Holds no URL."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [examples.STATE_PROCESSING, examples.STATE_READY, examples.STATE_FAILED]}
+    )
 
     id: UUID
     status: AvatarStatus
@@ -114,6 +118,10 @@ class AvatarState(AnswerModel):
 
 class AvatarView(AvatarState):
     """An avatar. `glb_url` and `preview_url` are signed and last minutes: ask again rather than keep them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [examples.AVATAR_READY, examples.AVATAR_STARTED, examples.AVATAR_FAILED]}
+    )
 
     created_at: datetime
     photos: list[PhotoView]

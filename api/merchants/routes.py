@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from api.dependencies import BrandActor, OperatorOnly, OriginHeader, ServicesDependency, ShopperTokenRequest
+from api import examples
+from api.dependencies import BrandActor, BrandId, OperatorOnly, OriginHeader, ServicesDependency, ShopperTokenRequest
 from api.merchants.schemas import (
     BrandView,
     CreateBrand,
@@ -21,6 +22,8 @@ from api.problems import NotAllowed, NotAuthenticated, NotFound, ShopDomainTaken
 from api.schemas import Page, PageQuery
 
 router = APIRouter(prefix="/v1", tags=["merchants"])
+
+KeyId = Annotated[UUID, Path(examples=[examples.KEY_ID])]
 
 
 @router.post(
@@ -43,7 +46,7 @@ async def list_brands(app: ServicesDependency, page: Annotated[PageQuery, Query(
 
 
 @router.get("/brands/{brand_id}", summary="Read a brand", responses=documented(NotAuthenticated, NotAllowed, NotFound))
-async def get_brand(brand_id: UUID, actor: BrandActor, app: ServicesDependency) -> BrandView:
+async def get_brand(brand_id: BrandId, actor: BrandActor, app: ServicesDependency) -> BrandView:
     """With the operator's key or the brand's own secret key."""
     return BrandView(**await app.merchants.get_brand(actor, brand_id))
 
@@ -51,7 +54,9 @@ async def get_brand(brand_id: UUID, actor: BrandActor, app: ServicesDependency) 
 @router.patch(
     "/brands/{brand_id}", summary="Change a brand", responses=documented(NotAuthenticated, NotAllowed, NotFound)
 )
-async def update_brand(brand_id: UUID, request: UpdateBrand, actor: BrandActor, app: ServicesDependency) -> BrandView:
+async def update_brand(
+    brand_id: BrandId, request: UpdateBrand, actor: BrandActor, app: ServicesDependency
+) -> BrandView:
     """`allowed_origins` replaces the whole list."""
     return BrandView(**await app.merchants.update_brand(actor, brand_id, request))
 
@@ -60,7 +65,7 @@ async def update_brand(brand_id: UUID, request: UpdateBrand, actor: BrandActor, 
     "/brands/{brand_id}/keys", summary="List keys", responses=documented(NotAuthenticated, NotAllowed, NotFound)
 )
 async def list_keys(
-    brand_id: UUID, actor: BrandActor, app: ServicesDependency, page: Annotated[PageQuery, Query()]
+    brand_id: BrandId, actor: BrandActor, app: ServicesDependency, page: Annotated[PageQuery, Query()]
 ) -> Page[KeyView]:
     """Newest first, without the keys themselves, which nobody has but the merchant."""
     rows, next_cursor = await app.merchants.list_keys(actor, brand_id, page)
@@ -73,7 +78,7 @@ async def list_keys(
     summary="Create a further key",
     responses=documented(NotAuthenticated, NotAllowed, NotFound),
 )
-async def create_key(brand_id: UUID, request: CreateKey, actor: BrandActor, app: ServicesDependency) -> NewKey:
+async def create_key(brand_id: BrandId, request: CreateKey, actor: BrandActor, app: ServicesDependency) -> NewKey:
     """The key is shown this once."""
     return NewKey(**await app.merchants.create_key(actor, brand_id, request.kind))
 
@@ -85,7 +90,7 @@ async def create_key(brand_id: UUID, request: CreateKey, actor: BrandActor, app:
     responses=documented(NotAuthenticated, NotAllowed, NotFound),
 )
 async def rotate_key(
-    brand_id: UUID, key_id: UUID, request: RotateKey, actor: BrandActor, app: ServicesDependency
+    brand_id: BrandId, key_id: KeyId, request: RotateKey, actor: BrandActor, app: ServicesDependency
 ) -> NewKey:
     """A new key of the same kind; the old one goes on working for `overlap_s` seconds."""
     return NewKey(**await app.merchants.rotate_key(actor, brand_id, key_id, overlap_s=request.overlap_s))
@@ -97,7 +102,7 @@ async def rotate_key(
     summary="Revoke a key",
     responses=documented(NotAuthenticated, NotAllowed, NotFound),
 )
-async def revoke_key(brand_id: UUID, key_id: UUID, actor: BrandActor, app: ServicesDependency) -> Response:
+async def revoke_key(brand_id: BrandId, key_id: KeyId, actor: BrandActor, app: ServicesDependency) -> Response:
     """It is refused from now on."""
     await app.merchants.revoke_key(actor, brand_id, key_id)
     return Response(status_code=204)

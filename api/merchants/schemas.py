@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from api import examples
 from api.authentication import KeyKind
 from api.schemas import AnswerModel, RequestModel
 
@@ -35,17 +36,7 @@ Origins = Annotated[list[Origin], Field(max_length=50)]
 class CreateBrand(RequestModel):
     """A new merchant."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Example Knitwear",
-                    "shopify_shop_domain": "example.myshopify.com",
-                    "allowed_origins": ["https://shop.example"],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CREATE_BRAND]})
 
     name: BrandName
     shopify_shop_domain: ShopDomain | None = None
@@ -55,12 +46,16 @@ class CreateBrand(RequestModel):
 class UpdateBrand(RequestModel):
     """What of a brand is to change; what is left out stays."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.UPDATE_BRAND]})
+
     name: BrandName | None = None
     allowed_origins: Origins | None = None
 
 
 class BrandView(AnswerModel):
     """A merchant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.BRAND]})
 
     id: UUID
     name: str
@@ -72,12 +67,16 @@ class BrandView(AnswerModel):
 class NewBrand(BrandView):
     """A merchant just created, with both keys: they are shown this once."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_BRAND]})
+
     publishable_key: str
     secret_key: str
 
 
 class KeyView(AnswerModel):
     """A key, by its first characters."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.KEY]})
 
     id: UUID
     kind: KeyKind
@@ -90,11 +89,15 @@ class KeyView(AnswerModel):
 class CreateKey(RequestModel):
     """A further key."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CREATE_KEY]})
+
     kind: KeyKind
 
 
 class RotateKey(RequestModel):
     """A new key in place of an old one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ROTATE_KEY]})
 
     overlap_s: Annotated[int, Field(ge=0, le=30 * 86_400, description="Seconds for which the old key still works.")] = (
         86_400
@@ -104,11 +107,15 @@ class RotateKey(RequestModel):
 class NewKey(KeyView):
     """A key just created: it is shown this once."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_KEY]})
+
     key: str
 
 
 class ShopperTokenView(AnswerModel):
     """A token for one shopper, to be sent as `Authorization: Bearer`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SHOPPER_TOKEN]})
 
     token: str
     expires_at: datetime

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import CurrentShopper, ServicesDependency
-from api.downloads import zip_download
+from api.downloads import documented_zip, zip_download
 from api.problems import NotAllowed, NotAuthenticated, NotFound, documented
 
 router = APIRouter(prefix="/v1/shoppers", tags=["shoppers"])
@@ -15,10 +15,7 @@ router = APIRouter(prefix="/v1/shoppers", tags=["shoppers"])
     summary="Export everything of a shopper",
     response_class=StreamingResponse,
     responses={
-        200: {
-            "description": "A zip of every row and every file.",
-            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        200: documented_zip("A zip of every row and every file.", "my-data.zip"),
         **documented(NotAuthenticated, NotAllowed, NotFound),
     },
 )
