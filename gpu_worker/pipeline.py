@@ -1,10 +1,11 @@
 """From a shopper's photos and figures to an avatar with measurements: the stages, in order."""
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -36,8 +37,9 @@ from shared.rejections import RejectionReason, WarningReason
 _UNSTATED_AGE_YEARS = 35.0
 # Outlines this far apart (share of the person's height) do not show the person that was fitted: 2 cm on 170 cm.
 _HOPELESS_GAP = 0.012
-# A mesh this much heavier or lighter than the weight given, as a share, means photo and scale contradict each other.
-_WEIGHT_CONTRADICTION = 0.08
+# The weight given contradicts the photos when it lies this many times `error_p90` from what they show without it: about
+# two sigmas, so that few true weights are doubted.
+_DOUBTFUL_WEIGHT = 1.25
 
 
 # Told a stage as it begins, and how much of the whole is done, 0 to 1.
@@ -136,8 +138,12 @@ class AvatarPipeline:
                 raise PhotoRejected(RejectionReason.FIT_FAILED)
             body = space.body(fit.parameters, height_cm=request.height_cm)
         with stages.entered(Stage.MEASURE):
-            measurements, mesh_weight_kg = _measure(body, request, expected, fit)
-            warnings = _warnings(request, sightings, mesh_weight_kg)
+            measurements = _measure(body, request, expected, fit)
+            warnings = _cautions(sightings)
+            unweighed = self._measure_without_weight(request, sightings)
+            if unweighed is not None and _contradicts(request, unweighed):
+                warnings.append(WarningReason.WEIGHT_DISAGREES)
+                measurements = _widened(measurements, unweighed)
         with stages.entered(Stage.WRITE_AVATAR):
             files = {
                 "avatar.glb": write_glb(body),
@@ -151,7 +157,19 @@ class AvatarPipeline:
                 silhouette = rasterize_mask(pixels, space.topology.faces, (width_px, height_px))
                 files[f"overlay-{view}.png"] = draw_overlay(photo.rgb, mask_outlines(silhouette))
         files["measurements.json"] = _report(request, body, measurements, warnings, stages.timings_s)
-        return AvatarFiles(files, measurements, warnings, stages.timings_s)
+        return AvatarFiles(files, measurements, tuple(warnings), stages.timings_s)
+
+    def _measure_without_weight(
+        self, request: AvatarRequest, sightings: list[Sighting]
+    ) -> dict[MeasurementKey, Measurement] | None:
+        """What the photos alone say, to hold the given weight against; None where there is nothing to hold."""
+        if not sightings or request.weight_kg is None:
+            return None
+        unweighed = replace(request, weight_kg=None)
+        expected = self._expect(unweighed)
+        space = self._shape_space(unweighed, expected)
+        fit = self._fitter.refine(self._start(unweighed, space, expected, sightings))
+        return _measure(space.body(fit.parameters, height_cm=request.height_cm), unweighed, expected, fit)
 
     def _sight(self, view: View, photo: Photo) -> Sighting:
         height_px, width_px = photo.rgb.shape[:2]
@@ -188,12 +206,8 @@ class _Stages:
         self.timings_s[stage] = time.perf_counter() - began
 
 
-def _measure(
-    body: Body, request: AvatarRequest, expected: PersonPrior, fit: Fit
-) -> tuple[dict[MeasurementKey, Measurement], float]:
-    """The measurements, and the mesh's own weight in kg."""
+def _measure(body: Body, request: AvatarRequest, expected: PersonPrior, fit: Fit) -> dict[MeasurementKey, Measurement]:
     values = measure(body)
-    mesh_weight_kg = values[MeasurementKey.WEIGHT]
     if request.weight_kg is not None:
         values[MeasurementKey.WEIGHT] = request.weight_kg
     errors = expected_errors(
@@ -201,26 +215,34 @@ def _measure(
         photo_count=len(fit.views),
         weight_given=request.weight_kg is not None,
     )
-    measurements = {key: Measurement(value, errors[key]) for key, value in values.items()}
-    return measurements, mesh_weight_kg
+    return {key: Measurement(value, errors[key]) for key, value in values.items()}
 
 
-def _warnings(request: AvatarRequest, sightings: list[Sighting], mesh_weight_kg: float) -> tuple[WarningReason, ...]:
+def _cautions(sightings: list[Sighting]) -> list[WarningReason]:
     found = {warning for sighting in sightings for warning in sighting.person.warnings}
-    if (
-        sightings
-        and request.weight_kg is not None
-        and abs(mesh_weight_kg - request.weight_kg) > _WEIGHT_CONTRADICTION * request.weight_kg
-    ):
-        found.add(WarningReason.WEIGHT_DISAGREES)
-    return tuple(reason for reason in WarningReason if reason in found)
+    return [reason for reason in WarningReason if reason in found]
+
+
+def _contradicts(request: AvatarRequest, unweighed: Mapping[MeasurementKey, Measurement]) -> bool:
+    shown = unweighed[MeasurementKey.WEIGHT]
+    return request.weight_kg is not None and abs(request.weight_kg - shown.value) > _DOUBTFUL_WEIGHT * shown.error_p90
+
+
+def _widened(
+    measurements: Mapping[MeasurementKey, Measurement], unweighed: Mapping[MeasurementKey, Measurement]
+) -> dict[MeasurementKey, Measurement]:
+    """The same values, whose errors reach to what the photos say without the weight."""
+    return {
+        key: replace(each, error_p90=math.hypot(each.error_p90, each.value - unweighed[key].value))
+        for key, each in measurements.items()
+    }
 
 
 def _report(
     request: AvatarRequest,
     body: Body,
     measurements: Mapping[MeasurementKey, Measurement],
-    warnings: tuple[WarningReason, ...],
+    warnings: Sequence[WarningReason],
     timings_s: Mapping[Stage, float],
 ) -> bytes:
     inputs = {

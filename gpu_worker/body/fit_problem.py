@@ -18,6 +18,7 @@ from gpu_worker.body.sighting import OUTLINE_SPACING, Observed, keypoint_rows, p
 from gpu_worker.body.silhouette import EdgeTable, Matches, ModelOutline, match_outlines, model_outline
 from gpu_worker.measurement.definitions import BODY_DENSITY_KG_M3
 from gpu_worker.measurement.geometry import volume_gradient
+from shared.rejections import WarningReason
 
 # One sigma of each observation and of the camera.
 _HEIGHT_SIGMA_CM = 0.3
@@ -30,6 +31,8 @@ _OUTLINE_HUBER = 0.003
 # The outline's, by the number of photos. One photo shows no depth: trusted to a fraction of a pixel, its small misfits
 # would be paid for in depth, where nothing opposes them. Two photos check each other. Found on rendered people.
 _OUTLINE_SIGMA = {1: 0.012, 2: 0.0026}
+# Loose clothes hide the outline, so it counts this much less and the shape falls back towards the prior.
+_LOOSE_CLOTHES_FACTOR = 8.0
 _HUBER_LANDMARK = 1.5
 _DAMPINGS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0)
 
@@ -284,7 +287,7 @@ class Problem:
             matches=matches,
             weights=self._match_weights(model, matches, pixels, seen),
             offsets_px=offsets,
-            sigma=_OUTLINE_SIGMA[len(state.views)],
+            sigma=_OUTLINE_SIGMA[len(state.views)] * (_LOOSE_CLOTHES_FACTOR if _is_loosely_clad(seen) else 1.0),
         )
 
     def _match_weights(self, model: ModelOutline, matches: Matches, pixels: FloatArray, seen: Observed) -> FloatArray:
@@ -295,6 +298,10 @@ class Problem:
         weights[: matches.from_model] = shares[matches.model[: matches.from_model]]
         weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model] * seen.of_body[matches.image]
         return 0.5 * weights
+
+
+def _is_loosely_clad(seen: Observed) -> bool:
+    return WarningReason.LOOSE_CLOTHES in seen.sighting.person.warnings
 
 
 def _outline_residuals(middles: FloatArray, pairing: Pairing) -> FloatArray:

@@ -26,6 +26,9 @@ from gpu_worker.glb.quantization import (
 
 # A matte mannequin in linear light: a neutral figure that claims nobody's skin colour.
 _MANNEQUIN_COLOUR = (0.578, 0.521, 0.459, 1.0)
+# Trunk and thighs wear a plain dark suit: nobody asked to be shown bare.
+_SUIT_COLOUR = (0.105, 0.11, 0.12, 1.0)
+_SUIT_REGIONS = frozenset({Region.UPPER_TRUNK, Region.LOWER_TRUNK, Region.LEFT_THIGH, Region.RIGHT_THIGH})
 _JOINT_DECIMALS = 6
 
 
@@ -44,7 +47,7 @@ def write_glb(body: Body) -> bytes:
         {
             "attributes": attributes,
             "indices": buffer.add(_indices(faces, len(mesh.positions_m)), target=BufferTarget.INDICES),
-            "material": 0,
+            "material": int(region in _SUIT_REGIONS),
             "extras": {"region": region_name(region)},
         }
         for region, faces in mesh.region_faces.items()
@@ -72,20 +75,18 @@ def write_glb(body: Body) -> bytes:
                     "extras": {"regions": [region_name(region) for region in mesh.region_faces]},
                 }
             ],
-            "materials": [
-                {
-                    "name": "mannequin",
-                    # Between the lips, and where a garment lets a region be hidden, the inside must not be see-through.
-                    "doubleSided": True,
-                    "pbrMetallicRoughness": {
-                        "baseColorFactor": _MANNEQUIN_COLOUR,
-                        "metallicFactor": 0.0,
-                        "roughnessFactor": 0.85,
-                    },
-                }
-            ],
+            "materials": [_material("mannequin", _MANNEQUIN_COLOUR), _material("suit", _SUIT_COLOUR)],
         }
     )
+
+
+def _material(name: str, colour: tuple[float, float, float, float]) -> Json:
+    return {
+        "name": name,
+        # Between the lips, and where a garment lets a region be hidden, the inside must not be see-through.
+        "doubleSided": True,
+        "pbrMetallicRoughness": {"baseColorFactor": colour, "metallicFactor": 0.0, "roughnessFactor": 0.85},
+    }
 
 
 def region_name(region: Region) -> str:
