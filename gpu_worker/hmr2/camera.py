@@ -1,7 +1,7 @@
 """Turns what HMR2 says about a crop's camera into places in the whole photo, as 4D-Humans publishes it.
 
-The network gives a scale s and a shift (tx, ty) for a camera of focal length 5000 pixels over a crop of 256. In the whole
-photo the focal length grows with the photo's longer side, and the shift takes in where the crop was.
+The network gives a scale s and a shift (tx, ty) for a camera of focal length 5000 pixels over a crop of 256. In the
+whole photo the focal length grows with the photo's longer side, and the shift takes in where the crop was.
 """
 
 from dataclasses import dataclass

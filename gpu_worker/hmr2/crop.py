@@ -1,11 +1,12 @@
 """Cuts people out of photos the way that HMR2 was trained to see them, so that its answers mean what they should.
 
-The published preparation (4D-Humans, `hmr2/datasets/vitdet_dataset.py`): the box grows to the aspect 192 : 256, a square
-as high as it is resampled to 256 x 256 pixels, after a Gaussian blur where that shrinks the photo by more than 2.2.
+The published preparation (4D-Humans, `hmr2/datasets/vitdet_dataset.py`): the box grows to the aspect 192 : 256, a
+square as high as it is resampled to 256 x 256 pixels, after a Gaussian blur where that shrinks it by more than 2.2.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,7 +77,7 @@ def _square(photo: NDArray[np.uint8], centre_px: FloatArray, size_px: float) -> 
     if seen is None:
         return np.zeros((CROP_PX, CROP_PX, 3), dtype=np.float32)
     window, corner_px = seen
-    pixels = window.astype(np.float32)
+    pixels: NDArray[Any] = window.astype(np.float32)
     if deviation_px > 0.0:
         side = 2 * reach_px + 1
         pixels = cv2.GaussianBlur(pixels, (side, side), deviation_px, borderType=cv2.BORDER_REPLICATE)

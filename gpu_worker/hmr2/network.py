@@ -58,8 +58,8 @@ class NetworkDimensions:
 class SmplEstimate:
     """What the network sees in n crops, float32 and on the network's device.
 
-    global_orient: (n, 1, 3, 3) rotation of the whole body. body_pose: (n, 23, 3, 3) rotation of each joint to its parent.
-    betas: (n, 10) SMPL's shape. cam: (n, 3) scale and shift of the body in the crop (see gpu_worker.hmr2.camera).
+    global_orient: (n, 1, 3, 3) rotation of the whole body. body_pose: (n, 23, 3, 3) of each joint to its parent. betas:
+    (n, 10) SMPL's shape. cam: (n, 3) scale and shift of the body in the crop (gpu_worker.hmr2.camera).
     """
 
     global_orient: Tensor
@@ -93,11 +93,11 @@ class HMR2(nn.Module):
 
 
 def rotations_from_6d(parameters: Tensor) -> Tensor:
-    """(n, 3, 3) rotations from (n, 6): the first two columns, one after the other, not yet orthonormal.
+    """(..., 3, 3) rotations from (..., 6): the first two columns, one after the other, not yet orthonormal.
 
     Gram-Schmidt after Zhou et al., "On the Continuity of Rotation Representations in Neural Networks" (CVPR 2019).
     """
-    first, second = parameters.unflatten(-1, (2, 3)).unbind(-2)
+    first, second = parameters[..., :3], parameters[..., 3:]
     first = F.normalize(first, dim=-1)
     second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
     return torch.stack((first, second, torch.linalg.cross(first, second)), dim=-1)
@@ -105,7 +105,7 @@ def rotations_from_6d(parameters: Tensor) -> Tensor:
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Multi-head attention of (n, tokens, heads * dimensions) arrays; answers the shape of `query`."""
-    query, key, value = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    query, key, value = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key, value))
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
 
@@ -276,7 +276,7 @@ class _SmplHead(nn.Module):
     def forward(self, tokens: Tensor) -> SmplEstimate:
         answer = self.transformer(tokens)
         pose = _offset_from_mean(answer, self.decpose, self.init_body_pose)
-        rotations = rotations_from_6d(pose.unflatten(-1, (1 + BODY_JOINTS, _ROTATION_PARAMETERS)))
+        rotations = rotations_from_6d(pose.reshape(-1, 1 + BODY_JOINTS, _ROTATION_PARAMETERS))
         return SmplEstimate(
             global_orient=rotations[:, :1],
             body_pose=rotations[:, 1:],
