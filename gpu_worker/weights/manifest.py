@@ -1,7 +1,7 @@
 """What a folder of converted weights should hold, so that a worker never starts on half a file or on another's.
 
-`manifest.json` beside the weights lists each file's size, SHA-256 sum and arrays. It is written last: a file that it does
-not list was never finished.
+`manifest.json` beside the weights lists each file's size, SHA-256 sum and arrays. It is written last: a file that it
+does not list was never finished.
 """
 
 import hashlib

@@ -26,8 +26,8 @@ def read_smpl_pickle(path: Path) -> dict[str, Array]:
     """The model's arrays, named as SMPL's own files and the smplx package name them.
 
     v_template (6890, 3), metres; shapedirs (6890, 3, 10); posedirs (6890, 3, 207); J_regressor (24, 6890); weights
-    (6890, 24), all float64; kintree_table (2, 24) int64, parents then children, -1 above the root; f (n, 3) int32, three
-    vertices of each triangle. Raises WeightsRefused where the file is anything else, and OSError.
+    (6890, 24), all float64; kintree_table (2, 24) int64, parents then children, -1 above the root; f (n, 3) int32,
+    three vertices of each triangle. Raises WeightsRefused where the file is anything else, and OSError.
     """
     with path.open("rb") as file:
         content = unpickle(file)
@@ -70,7 +70,7 @@ def _evaluated(stored: Any, key: str) -> Array:
     if isinstance(stored, StoredArray):
         return stored.array
     if isinstance(stored, Inert):
-        module, name = stored.origin
+        module, _ = stored.origin
         if module.startswith("scipy.sparse"):
             return _dense(stored, key)
         if module.startswith("chumpy"):

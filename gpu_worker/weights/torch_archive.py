@@ -5,7 +5,7 @@ tensor is read from the file only when asked for, so optimizer states and discri
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +58,7 @@ class StoredTensor:
 
 
 class TorchArchive:
-    """An open checkpoint. content: what `torch.save` was given, with `StoredTensor` for tensors and `Inert` for objects.
+    """An open checkpoint. content: what was saved, with `StoredTensor` for tensors and `Inert` for objects.
 
     Use as a context manager. Raises WeightsRefused where the file is damaged or no such checkpoint.
     """
@@ -113,7 +113,7 @@ class TorchArchive:
 
 class _CheckpointUnpickler(InertUnpickler):
     def __init__(self, file: IO[bytes]) -> None:
-        rebuilt = {
+        rebuilt: dict[tuple[str, str], Callable[..., Any]] = {
             ("torch._utils", "_rebuild_tensor_v2"): _rebuilt_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuilt_parameter,
             ("torch", "Size"): tuple,
