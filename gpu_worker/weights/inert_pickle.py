@@ -27,7 +27,7 @@ _CONTAINERS: dict[tuple[str, str], type] = {
 # Standard classes that settings hold; kept as records, so that a path or a date is never made.
 _INERT_STANDARD_MODULES = {"pathlib", "pathlib._local", "argparse", "datetime", "typing", "enum"}
 _INERT_STANDARD_NAMES = {
-    *(("builtins", name) for name in ("bool", "int", "float", "str", "bytes", "complex", "slice", "range", "object")),
+    *(("builtins", name) for name in ("bool", "int", "float", "str", "complex", "slice", "range", "object")),
     ("collections", "defaultdict"),
     ("collections", "deque"),
     ("functools", "partial"),
@@ -137,10 +137,22 @@ def _scalar(dtype: StoredDtype, content: bytes | str) -> Any:
     return np.frombuffer(stored, dtype=dtype.dtype())[0]
 
 
+def _from_buffer(content: bytes | bytearray, dtype: StoredDtype, shape: tuple[int, ...], order: str) -> StoredArray:
+    """How newer pickles store an array."""
+    array = StoredArray()
+    array.__setstate__((1, shape, dtype, order == "F", bytes(content)))
+    return array
+
+
 def _encoded(text: str, encoding: str = "latin1") -> bytes:
     if encoding != "latin1":
         raise WeightsRefused(f"it holds text in {encoding}")
     return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """Older pickles store an empty array's content as a call of `bytes`."""
+    return b""
 
 
 def _reconstructed(kind: Any, *_: Any) -> Any:
@@ -155,11 +167,13 @@ def _callees() -> dict[tuple[str, str], Callable[..., Any]]:
         ("copyreg", "_reconstructor"): _reconstructed,
         ("copyreg", "__newobj__"): _reconstructed,
         ("_codecs", "encode"): _encoded,
+        ("builtins", "bytes"): _no_bytes,
         ("numpy", "dtype"): StoredDtype,
     }
     for core in _NUMPY_CORES:
         known[f"{core}.multiarray", "_reconstruct"] = lambda *_: StoredArray()
         known[f"{core}.multiarray", "scalar"] = _scalar
+        known[f"{core}.numeric", "_frombuffer"] = _from_buffer
     return known
 
 

@@ -56,9 +56,7 @@ def read_manifest(folder: Path) -> dict[str, ListedFile]:
     try:
         content: Any = json.loads(text)
         if content["format"] != _FORMAT:
-            raise WeightsUnusable(
-                [f"{path} has format {content['format']}; this version reads {_FORMAT}: convert anew"]
-            )
+            raise WeightsUnusable([f"{path} has format {content['format']}, not {_FORMAT}: convert anew"])
         return {name: _listed(entry) for name, entry in content["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsUnusable([f"{path} is no manifest of converted weights: convert anew"]) from error
