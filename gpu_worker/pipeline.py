@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -28,8 +27,9 @@ from gpu_worker.preview.outlines import draw_overlay, mask_outlines
 from gpu_worker.preview.rasterizer import rasterize_mask
 from gpu_worker.rejections import PhotoRejected
 from gpu_worker.version import PIPELINE_VERSION
+from shared.jobs import Stage
 from shared.measurements import MeasurementKey
-from shared.person import Sex, check_plausible
+from shared.person import AGE_RANGE_YEARS, Sex, check_plausible
 from shared.rejections import RejectionReason, WarningReason
 
 # The age that fits a shopper who does not tell theirs.
@@ -40,29 +40,28 @@ _HOPELESS_GAP = 0.012
 _WEIGHT_CONTRADICTION = 0.08
 
 
-class Stage(StrEnum):
-    """What the pipeline is doing; shown to the shopper, in this order."""
-
-    READ_PHOTO = "read_photo"
-    FIND_PERSON = "find_person"
-    ESTIMATE_POSE = "estimate_pose"
-    FIT_BODY = "fit_body"
-    MEASURE = "measure"
-    WRITE_AVATAR = "write_avatar"
-    DRAW_PREVIEW = "draw_preview"
-
-
 # Told a stage as it begins, and how much of the whole is done, 0 to 1.
 Progress = Callable[[Stage, float], None]
 
-_SHARE_DONE = dict(zip(Stage, (0.0, 0.05, 0.25, 0.3, 0.75, 0.85, 0.9), strict=True))
+# How much is done when a stage begins; the other stages are the handler's.
+_SHARE_DONE = {
+    Stage.READ_PHOTO: 0.0,
+    Stage.FIND_PERSON: 0.05,
+    Stage.ESTIMATE_POSE: 0.25,
+    Stage.FIT_BODY: 0.3,
+    Stage.MEASURE: 0.75,
+    Stage.WRITE_AVATAR: 0.85,
+    Stage.DRAW_PREVIEW: 0.9,
+}
+PIPELINE_STAGES = tuple(_SHARE_DONE)
 
 
 @dataclass(frozen=True)
 class AvatarRequest:
     """What a shopper gives. Photos are the files' bytes; all but the height may be left out.
 
-    Raises PhotoRejected (implausible_height, implausible_weight) or ValueError where nothing but a height is given.
+    Raises PhotoRejected (implausible_height, implausible_weight), or ValueError where nothing but a height is given or
+    the age is no adult's.
     """
 
     height_cm: float
@@ -76,6 +75,8 @@ class AvatarRequest:
         implausible = check_plausible(height_cm=self.height_cm, weight_kg=self.weight_kg)
         if implausible is not None:
             raise PhotoRejected(implausible)
+        if self.age_years is not None and not AGE_RANGE_YEARS[0] <= self.age_years <= AGE_RANGE_YEARS[1]:
+            raise ValueError(f"give an age between {AGE_RANGE_YEARS[0]} and {AGE_RANGE_YEARS[1]}, or none")
         if not self.photos and self.weight_kg is None and self.sex is None:
             raise ValueError("without a photo, give at least a weight or a sex")
 

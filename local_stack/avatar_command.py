@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_stack.measurement_table import measurement_lines
 from local_stack.progress_display import ProgressDisplay
 from shared.person import AGE_RANGE_YEARS, Sex
 from shared.rejections import WARNING_ADVICE
@@ -41,7 +43,7 @@ def add_to(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--sex", type=_sex, metavar="female|male")
     parser.add_argument("--age", type=_adult_age, metavar="YEARS")
     parser.add_argument("--sample", action="store_true", help="use the photos and figures that ship with the program")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument("--out", type=_folder, required=True, metavar="DIR", help="where the files go")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.set_defaults(run=_run, fail=parser.error)
 
@@ -86,13 +88,30 @@ def _run(arguments: argparse.Namespace) -> int:
         _log.exception("tryon avatar failed")
         sys.stderr.write("Something went wrong on our side. Nothing was kept.\n")
         return EXIT_OUR_FAULT
-    sys.stdout.write(_summary(made, arguments.out, as_json=arguments.json))
+    _tell(_summary(made, arguments.out, as_json=arguments.json))
     return EXIT_DONE
+
+
+def _tell(summary: str) -> None:
+    """Print it; a reader that has had enough, such as `head`, is no failure: the files are kept by now."""
+    try:
+        sys.stdout.write(summary)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, which would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _folder(text: str) -> Path:
+    # Path("") is the current folder, which nobody who wrote --out "$UNSET" means.
+    if not text:
+        raise argparse.ArgumentTypeError("give a folder")
+    return Path(text)
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
     """Exits with status 2 and a sentence where the arguments do not make a request."""
-    mistake = _usage_mistake(arguments)
+    mistake = _usage_mistake(arguments) or _folder_mistake(arguments.out)
     if mistake is not None:
         arguments.fail(mistake)
 
@@ -101,9 +120,6 @@ def _usage_mistake(arguments: argparse.Namespace) -> str | None:
     photos = [photo for photo in (arguments.front, arguments.side) if photo is not None]
     told = (arguments.height_cm, arguments.weight_kg, arguments.sex, arguments.age)
     figures = [figure for figure in told if figure is not None]
-    nearest = next(path for path in (arguments.out, *arguments.out.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        return f"{nearest} is a file, not a folder"
     if arguments.sample:
         return "--sample brings its own photos and figures" if photos or figures else None
     if arguments.height_cm is None:
@@ -113,11 +129,25 @@ def _usage_mistake(arguments: argparse.Namespace) -> str | None:
     return next((mistake for mistake in map(_photo_mistake, photos) if mistake), None)
 
 
-def _photo_mistake(photo: Path) -> str | None:
-    if not photo.is_file():
-        return f"there is no file {photo}"
+def _folder_mistake(folder: Path) -> str | None:
     try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        return f"{folder} cannot be written to: {error.strerror}"
+    if not nearest.is_dir():
+        return f"{nearest} is a file, not a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} cannot be written to"
+    return None
+
+
+def _photo_mistake(photo: Path) -> str | None:
+    try:
+        if photo.exists() and not photo.is_file():
+            return f"{photo} is {'a folder' if photo.is_dir() else 'no file'}, not a photo"
         photo.open("rb").close()
+    except FileNotFoundError:
+        return f"there is no file {photo}"
     except OSError as error:
         return f"{photo} cannot be read: {error.strerror}"
     return None
@@ -145,7 +175,7 @@ def _request(arguments: argparse.Namespace) -> "AvatarRequest":
             height_cm=told["height_cm"],
             weight_kg=told["weight_kg"],
             sex=Sex(told["sex"]),
-            age_years=told["age"],
+            age_years=float(told["age"]),
         )
 
     def photo(path: Path | None) -> bytes | None:
@@ -198,11 +228,7 @@ def _summary(made: "AvatarFiles", folder: Path, *, as_json: bool) -> str:
     if as_json:
         paths = {name: str(folder / name) for name in made.files}
         return json.dumps({"files": paths, **json.loads(made.files["measurements.json"])}) + "\n"
-    lines = []
-    for key, measurement in made.measurements.items():
-        name, _, unit = key.rpartition("_")
-        lines.append(f"  {name.replace('_', ' '):22} {measurement.value:6.1f} {unit:2}  ± {measurement.error_p90:.1f}")
-    lines.append("  (nine in ten true values lie within ±)")
+    lines = measurement_lines({key: (each.value, each.error_p90) for key, each in made.measurements.items()})
     lines += [f"Note: {WARNING_ADVICE[reason]}" for reason in made.warnings]
     lines.append(f"The avatar and its files are in {folder}:")
     lines += [f"  {name}" for name in made.files]

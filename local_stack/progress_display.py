@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 _STAGE_NAMES = {
+    "fetch_photos": "Fetching the photos",
     "read_photo": "Reading the photos",
     "find_person": "Finding the person",
     "estimate_pose": "Estimating pose and camera",
@@ -15,6 +16,7 @@ _STAGE_NAMES = {
     "measure": "Measuring",
     "write_avatar": "Writing the avatar",
     "draw_preview": "Drawing the pictures",
+    "upload": "Storing the files",
 }
 
 

@@ -9,6 +9,8 @@ from gpu_worker.body.anny_cache import load_tables
 from gpu_worker.body.anny_model import AnnyModel
 from gpu_worker.pipeline import AvatarPipeline
 
+pytest_plugins = ["tests.database"]
+
 # Tests that load something heavy run in one process each, so that it is loaded (or built) once.
 _GROUP_OF_FIXTURE = {"pipeline": "pipeline", "torch_anny": "torch_anny", "body_model": "torch_anny"}
 

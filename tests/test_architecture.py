@@ -1,6 +1,7 @@
 """Rules of the whole repository that no linter holds: what is imported, what ships, what the front door promises."""
 
 import ast
+import importlib.util
 import json
 import re
 import subprocess
@@ -149,7 +150,8 @@ class TestSources:
         )
         if listed.returncode:
             pytest.skip("not a git checkout")
-        data = [Path(line) for line in listed.stdout.splitlines() if not line.endswith(".py")]
+        # What builds and starts the image is read by Docker, not by the package.
+        data = [Path(line) for line in listed.stdout.splitlines() if not line.endswith((".py", ".sh", "Dockerfile"))]
         assert data
         assert [path for path in data if not any(path.match(pattern) for pattern in patterns)] == []
 
@@ -202,3 +204,21 @@ class TestFrontDoor:
             listed += group
         missing = {canonicalize_name(Requirement(line).name) for line in listed} - locked
         assert missing == set()
+
+
+@pytest.mark.parametrize("dockerfile", ["api/Dockerfile", "gpu_worker/Dockerfile"])
+def test_every_path_that_an_image_is_built_from_exists_and_is_not_ignored(dockerfile: str) -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (REPOSITORY / dockerfile).read_text(), flags=re.MULTILINE)
+    sources = [source for line in copied for source in line.split()]
+    ignored = {line.rstrip("/") for line in (REPOSITORY / ".dockerignore").read_text().splitlines()}
+    assert sources
+    for source in sources:
+        assert (REPOSITORY / source).exists(), source
+        assert f"!{source}" in ignored or Path(source).parts[0] not in ignored, source
+
+
+def test_the_worker_image_starts_a_module_that_exists() -> None:
+    dockerfile = (REPOSITORY / "gpu_worker/Dockerfile").read_text()
+    command = re.search(r'^CMD \["python", "-m", "([\w.]+)"\]$', dockerfile, re.MULTILINE)
+    assert command is not None
+    assert importlib.util.find_spec(command[1]) is not None

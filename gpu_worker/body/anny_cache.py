@@ -115,8 +115,7 @@ def load_tables(cache_dir: Path | None = None, *, announce: Callable[[str], None
     announce: told, in one sentence, when a build begins, since it takes about a minute.
     Raises OSError if the cache folder cannot be written.
     """
-    directory = cache_dir or default_cache_dir()
-    path = directory / f"anny-{ANNY_VERSION}-{FORMAT_VERSION}.npz"
+    path = _tables_path(cache_dir)
     try:
         return _read(path)
     except FileNotFoundError:
@@ -125,6 +124,19 @@ def load_tables(cache_dir: Path | None = None, *, announce: Callable[[str], None
         announce("The prepared body model is damaged. Preparing it again; this takes about a minute.")
     _write_atomically(path, _build_tables())
     return _read(path)
+
+
+def tables_are_ready(cache_dir: Path | None = None) -> bool:
+    """Whether `load_tables` would find the tables, whole, and build nothing."""
+    try:
+        _read(_tables_path(cache_dir))
+    except (FileNotFoundError, *_DAMAGE):
+        return False
+    return True
+
+
+def _tables_path(cache_dir: Path | None) -> Path:
+    return (cache_dir or default_cache_dir()) / f"anny-{ANNY_VERSION}-{FORMAT_VERSION}.npz"
 
 
 def _read(path: Path) -> AnnyTables:

@@ -25,9 +25,11 @@ _WEIGHT_SIGMA_KG = 1.5
 _LOG_FOCAL_SIGMA = 0.08
 _TURN_SIGMA_RAD = np.radians([6.0, 15.0, 3.0])  # pitch, yaw, roll of the person against the camera
 # Shares of the person's height in the photo.
-_LANDMARK_SIGMA = 0.012
-_OUTLINE_SIGMA = 0.0035
+_LANDMARK_SIGMA = 0.025
 _OUTLINE_HUBER = 0.003
+# The outline's, by the number of photos. One photo shows no depth: trusted to a fraction of a pixel, its small misfits
+# would be paid for in depth, where nothing opposes them. Two photos check each other. Found on rendered people.
+_OUTLINE_SIGMA = {1: 0.012, 2: 0.0026}
 _HUBER_LANDMARK = 1.5
 _DAMPINGS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0)
 
@@ -67,12 +69,17 @@ class OutlineParts:
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Outline pairs of one photo, frozen while a step is taken. offsets_px: (n, 2) the clothes' push outwards."""
+    """Outline pairs of one photo, frozen while a step is taken.
+
+    edges: (n, 2) vertices of the model's outline. offsets_px: (n, 2) the clothes' push outwards. weights: one a pair.
+    sigma: of a pair's gap, as a share of the person's height.
+    """
 
     edges: NDArray[np.int32]
     matches: Matches
     weights: FloatArray
     offsets_px: FloatArray
+    sigma: float
 
 
 class Problem:
@@ -240,15 +247,14 @@ class Problem:
         jacobian: FloatArray | None,
         ends: NDArray[np.intp],
     ) -> None:
-        sigma = _OUTLINE_SIGMA * seen.person_height_px
+        sigma = pairing.sigma * seen.person_height_px
         residuals = _outline_residuals(pixels[ends].mean(axis=1), pairing) / sigma
         if jacobian is not None:
             middle = (jacobian[ends[:, 0]] + jacobian[ends[:, 1]]) / (2.0 * sigma)
             normals = pairing.matches.normals[:, :, None]
             jacobian = (middle[pairing.matches.model] * normals).sum(axis=1)
-        equations.add_robust(
-            residuals, jacobian, columns, weights=pairing.weights, huber=_OUTLINE_HUBER / _OUTLINE_SIGMA
-        )
+        huber = _OUTLINE_HUBER / pairing.sigma
+        equations.add_robust(residuals, jacobian, columns, weights=pairing.weights, huber=huber)
 
     def _add_view_prior(self, equations: NormalEquations, at: int, view: PosedView, facing: FloatArray) -> None:
         start = Camera.with_field_of_view(
@@ -278,6 +284,7 @@ class Problem:
             matches=matches,
             weights=self._match_weights(model, matches, pixels, seen),
             offsets_px=offsets,
+            sigma=_OUTLINE_SIGMA[len(state.views)],
         )
 
     def _match_weights(self, model: ModelOutline, matches: Matches, pixels: FloatArray, seen: Observed) -> FloatArray:
@@ -286,7 +293,7 @@ class Problem:
         shares = np.minimum(lengths / (OUTLINE_SPACING * seen.person_height_px), 2.0)
         weights = np.ones(len(matches.model))
         weights[: matches.from_model] = shares[matches.model[: matches.from_model]]
-        weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model]
+        weights *= self._outline_parts.weights[model.edges].min(axis=1)[matches.model] * seen.of_body[matches.image]
         return 0.5 * weights
 
 

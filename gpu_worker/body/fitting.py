@@ -22,11 +22,11 @@ _STEPS_A_ROUND = 2
 # How much the outline of a part counts against that of trunk and limbs. Hair and shoes hide the head's and the feet's,
 # yet crown and soles carry the scale; fingers move too much to be matched.
 _OUTLINE_WEIGHTS = {
-    Region.HEAD: 0.1,
+    Region.HEAD: 0.2,
     Region.LEFT_HAND: 0.0,
     Region.RIGHT_HAND: 0.0,
-    Region.LEFT_FOOT: 0.2,
-    Region.RIGHT_FOOT: 0.2,
+    Region.LEFT_FOOT: 0.4,
+    Region.RIGHT_FOOT: 0.4,
 }
 # How far close-fitting clothes stand off the skin, metres; parts left out are bare more often than not.
 _CLOTHES_M = {

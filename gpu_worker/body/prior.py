@@ -19,7 +19,7 @@ _AGE_RANGE_YEARS = (18.0, 60.0)
 # Soldiers vary less than shoppers: body mass index, where it is not given, spreads this much wider.
 _BMI_WIDENING = 1.5
 # Anny's fit to a soldier is itself uncertain, and shoppers vary in ways soldiers do not (sigmas of the parameters).
-_PHENOTYPE_WIDENING, _LOCAL_WIDENING = 0.05, 0.12
+_PHENOTYPE_WIDENING, _LOCAL_WIDENING = 0.1, 0.25
 _PHENOTYPE_COUNT = 4
 _HEIGHT, _LOG_BMI, _AGE, _FACTS = 0, 1, 2, 3
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpu_worker.body.body import FloatArray
 from gpu_worker.body.camera import DEFAULT_FIELD_OF_VIEW_DEG, Camera
@@ -31,6 +32,10 @@ POSED_MIDDLE_JOINTS: dict[str, tuple[float, float, float]] = {
 }
 # Distance between outline points, as a share of the person's height in the photo.
 OUTLINE_SPACING = 0.004
+# How far from a hand's middle line the outline is the hand's, as a share of the person's height: 6 cm on 170 cm.
+_HAND_REACH = 0.035
+# MediaPipe's wrist, and its first knuckles of little and index finger, left and right.
+_HAND_LANDMARKS = ((15, (17, 19)), (16, (18, 20)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +49,15 @@ class Sighting:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """A sighting, ready to be compared: its outline, landmarks and the length that makes pixels comparable."""
+    """A sighting, ready to be compared.
+
+    outline: of the mask; of_body: (n,) False for its points beside a hand, which hides what is behind it.
+    person_height_px: makes pixels comparable. facing: (3, 3) the rotation a person who faces as asked would have.
+    """
 
     sighting: Sighting
     outline: Outline
+    of_body: NDArray[np.bool_]
     person_height_px: float
     facing: FloatArray
 
@@ -57,7 +67,19 @@ class Observed:
         person_height_px = float(rows[-1] - rows[0] + 1)
         spacing = OUTLINE_SPACING * person_height_px
         outline = mask_outline(sighting.person.mask, spacing_px=spacing, person_height_px=person_height_px)
-        return cls(sighting, outline, person_height_px, facing_rotation(sighting))
+        of_body = ~_beside_hands(outline.points_px, sighting.person, _HAND_REACH * person_height_px)
+        return cls(sighting, outline, of_body, person_height_px, facing_rotation(sighting))
+
+
+def _beside_hands(points_px: FloatArray, person: Person, reach_px: float) -> NDArray[np.bool_]:
+    """(n,) which points lie within reach of a hand: of the way from the wrist past the knuckles, as far again."""
+    beside = np.zeros(len(points_px), dtype=bool)
+    for wrist, knuckles in _HAND_LANDMARKS:
+        start = person.landmarks_px[wrist]
+        way = 2.0 * (person.landmarks_px[list(knuckles)].mean(axis=0) - start)
+        along = np.clip((points_px - start) @ way / max(float(way @ way), 1e-9), 0.0, 1.0)
+        beside |= np.linalg.norm(points_px - start - along[:, None] * way, axis=1) < reach_px
+    return beside
 
 
 def facing_rotation(sighting: Sighting) -> FloatArray:

@@ -163,11 +163,12 @@ class Matches:
     """Pairs of a model outline point and an image outline point, with the direction in which their gap counts.
 
     model: (n,) indices into the model outline; the first `from_model` were found from the model's side, the others from
-    the image's. points_px: (n, 2) the image points. normals: (n, 2).
+    the image's. image: (n,) indices into the image outline; points_px: (n, 2) its points. normals: (n, 2).
     """
 
     model: NDArray[np.intp]
     from_model: int
+    image: NDArray[np.intp]
     points_px: FloatArray
     normals: FloatArray
 
@@ -180,10 +181,12 @@ def match_outlines(model: Outline, image: Outline, *, gate_px: float, person_hei
     to_image, image_index = _nearest(image_features, model_features, gate_px)
     to_model, model_index = _nearest(model_features, image_features, gate_px)
     near_model, near_image = np.flatnonzero(np.isfinite(to_image)), np.flatnonzero(np.isfinite(to_model))
+    matched = np.concatenate([image_index[near_model], near_image])
     return Matches(
         model=np.concatenate([near_model, model_index[near_image]]),
         from_model=len(near_model),
-        points_px=np.concatenate([image.points_px[image_index[near_model]], image.points_px[near_image]]),
+        image=matched,
+        points_px=image.points_px[matched],
         normals=np.concatenate([image.normals[image_index[near_model]], model.normals[model_index[near_image]]]),
     )
 

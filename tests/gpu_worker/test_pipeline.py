@@ -20,8 +20,9 @@ from gpu_worker.body.body_file import read_body_file
 from gpu_worker.person.finder import PersonFinder
 from gpu_worker.person.person import View
 from gpu_worker.photos import read_photo
-from gpu_worker.pipeline import AvatarFiles, AvatarPipeline, AvatarRequest, Stage
+from gpu_worker.pipeline import PIPELINE_STAGES, AvatarFiles, AvatarPipeline, AvatarRequest
 from gpu_worker.rejections import PhotoRejected
+from shared.jobs import Stage
 from shared.measurements import MeasurementKey
 from shared.person import Sex
 from shared.rejections import RejectionReason, WarningReason
@@ -132,7 +133,7 @@ class TestTheSample:
         assert content["body_model"] == "anny"
         assert content["version"]
         assert content["warnings"] == []
-        assert set(content["timings_s"]) == set(Stage)
+        assert set(content["timings_s"]) == set(PIPELINE_STAGES)
         assert all(seconds >= 0 for seconds in content["timings_s"].values())
 
     def test_the_glb_is_as_tall_as_the_person(self, made: AvatarFiles) -> None:
@@ -148,7 +149,8 @@ class TestTheSample:
         person = PersonFinder().find_person(photo, view).mask > 0.5
         for axis in (0, 1):
             outlined, seen = (np.flatnonzero(where.any(axis=axis)) for where in (drawn, person))
-            tolerance_px = 0.03 * photo.shape[0]
+            # Fingers are drawn as the model holds them: they reach less far or farther than the person's.
+            tolerance_px = 0.05 * photo.shape[0]
             assert outlined[0] == pytest.approx(seen[0], abs=tolerance_px)
             assert outlined[-1] == pytest.approx(seen[-1], abs=tolerance_px)
         assert drawn.mean() < 0.1
@@ -163,7 +165,7 @@ class TestTheSample:
     def test_progress_names_each_stage_once_in_order_and_never_goes_back(self, pipeline: AvatarPipeline) -> None:
         told: list[tuple[Stage, float]] = []
         pipeline.run(sample_request(), progress=lambda stage, done: told.append((stage, done)))
-        assert [stage for stage, _ in told] == list(Stage)
+        assert [stage for stage, _ in told] == list(PIPELINE_STAGES)
         shares = [done for _, done in told]
         assert shares == sorted(shares)
         assert shares[0] == 0.0

@@ -16,8 +16,8 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from gpu_worker.pipeline import Stage
 from local_stack.progress_display import ProgressDisplay
+from shared.jobs import Stage
 from shared.measurements import MeasurementKey
 
 pytestmark = pytest.mark.xdist_group("avatar_command")
@@ -33,6 +33,11 @@ needs_no_network = pytest.mark.skipif(
     shutil.which("unshare") is None
     or subprocess.run(["unshare", "--net", "true"], check=False, capture_output=True).returncode != 0,
     reason="this machine does not let us cut the network",
+)
+
+
+not_as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read and write everything"
 )
 
 
@@ -80,7 +85,8 @@ def made_of(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         (("--height-cm", "172", "--sex", "male", "--age", "old"), "'old' is not a number"),
         (("--height-cm", "172", "--front", "nowhere.jpg"), "there is no file nowhere.jpg"),
         (("--height-cm", "172", "--front", FRONT, "--side", "nowhere.jpg"), "there is no file nowhere.jpg"),
-        (("--height-cm", "172", "--front", str(PEOPLE)), "there is no file"),
+        (("--height-cm", "172", "--front", str(PEOPLE)), "is a folder, not a photo"),
+        (("--height-cm", "172", "--front", os.devnull), "is no file, not a photo"),
         (("--sample", "--front", FRONT), "--sample brings its own"),
         (("--sample", "--height-cm", "0"), "--sample brings its own"),
         (("--height-cm", "172", "--sex", "male", "--colour", "red"), "unrecognized arguments"),
@@ -104,7 +110,33 @@ def test_a_file_in_place_of_the_folder_is_wrong_usage(tmp_path: Path, below: tup
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    ran = tryon_avatar(*NO_PHOTO, "--out", "")
+    assert ran.returncode == 2
+    assert "argument --out: give a folder" in ran.stderr
+
+
+@not_as_root
+def test_a_folder_that_may_not_be_written_is_wrong_usage(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    ran = tryon_avatar(*NO_PHOTO, "--out", tmp_path / "avatar")
+    tmp_path.chmod(0o755)
+    assert ran.returncode == 2
+    assert f"{tmp_path} cannot be written to" in ran.stderr
+
+
+@not_as_root
+def test_a_folder_that_may_not_be_entered_is_wrong_usage(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0)
+    for arguments in (("--out", private / "avatar"), ("--front", private / "me.jpg", "--out", tmp_path)):
+        ran = tryon_avatar(*NO_PHOTO, *arguments)
+        assert ran.returncode == 2
+        assert "Permission denied" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
+@not_as_root
 def test_a_photo_that_may_not_be_read_is_wrong_usage(tmp_path: Path) -> None:
     photo = tmp_path / "mine.jpg"
     photo.write_bytes(b"secret")
@@ -173,6 +205,7 @@ class TestAvatars:
         assert made["files"] == {name: str(tmp_path / "a" / "b" / name) for name in expected}
         assert list(made["measurements"]) == list(MeasurementKey)
         report = json.loads((tmp_path / "a" / "b" / "measurements.json").read_text())
+        assert isinstance(report["inputs"]["age_years"], float)
         assert {name: made[name] for name in report} == report
 
     def test_without_a_photo_a_weight_or_a_sex_is_enough(self, tmp_path: Path) -> None:
@@ -223,6 +256,28 @@ class TestAvatars:
         assert b"Drawing the pictures" in shown
         assert b"waist girth" in printed
 
+    def test_a_reader_that_leaves_is_no_failure(self, tmp_path: Path) -> None:
+        process = subprocess.Popen(
+            [*AVATAR, *NO_PHOTO, "--out", str(tmp_path)],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+        process.stderr.close()
+        assert process.wait(timeout=60) == 0
+        assert told.splitlines()[-1] == "Drawing the pictures"
+        assert names_in(tmp_path) == BODY_FILES
+
+    def test_a_terminal_without_the_sign_for_the_error(self, tmp_path: Path) -> None:
+        ran = tryon_avatar(*NO_PHOTO, "--out", tmp_path, environment={"PYTHONIOENCODING": "ascii"})
+        assert ran.returncode == 0
+        assert "cm  ? " in ran.stdout
+
     def test_other_files_of_the_folder_stay_and_old_overlays_go(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / "overlay-side.png").write_bytes(b"of somebody else")
@@ -271,8 +326,10 @@ class TestOurFaults:
         assert process.stderr is not None
         assert process.stderr.readline() == "Loading the models\n"
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        assert process.returncode != 0
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert told.splitlines()[-1] == "Interrupted."
+        assert "Traceback" not in told
         assert names_in(tmp_path) == set()
 
 
