@@ -1,4 +1,4 @@
-"""The `tryon` command: one subcommand a job, exit status 0, 1 (our fault), 2 (wrong usage) or 3 (photo refused).
+"""The `tryon` command: one subcommand a job, exit status 0, 1 (our fault), 2 (wrong usage) or 3 (input refused).
 
 130 tells that Ctrl-C ended it, as it does of every command in a shell.
 """
@@ -7,7 +7,7 @@ import argparse
 import sys
 from io import TextIOWrapper
 
-from local_stack import avatar_command, demo_command, stack_commands
+from local_stack import avatar_command, demo_command, stack_commands, weights_command
 
 EXIT_INTERRUPTED = 130
 
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     avatar_command.add_to(subcommands)
     demo_command.add_to(subcommands)
     stack_commands.add_to(subcommands)
+    weights_command.add_to(subcommands)
     chosen = parser.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that does not know a character, such as \u00b1, shows a question mark instead of failing.
