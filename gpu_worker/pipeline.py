@@ -1,7 +1,6 @@
 """From a shopper's photos and figures to an avatar with measurements: the stages, in order."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +133,7 @@ class AvatarPipeline:
             start = self._start(request, space, expected, sightings)
         with stages.entered(Stage.FIT_BODY):
             fit = self._fitter.refine(start)
-            if any(gap > _HOPELESS_GAP for gap in fit.outline_gaps):
+            if any(map(_is_hopeless, sightings, fit.outline_gaps)):
                 raise PhotoRejected(RejectionReason.FIT_FAILED)
             body = space.body(fit.parameters, height_cm=request.height_cm)
         with stages.entered(Stage.MEASURE):
@@ -218,6 +217,11 @@ def _measure(body: Body, request: AvatarRequest, expected: PersonPrior, fit: Fit
     return {key: Measurement(value, errors[key]) for key, value in values.items()}
 
 
+def _is_hopeless(sighting: Sighting, outline_gap: float) -> bool:
+    # Loose clothes rightly stand off the body beneath them.
+    return outline_gap > _HOPELESS_GAP and WarningReason.LOOSE_CLOTHES not in sighting.person.warnings
+
+
 def _cautions(sightings: list[Sighting]) -> list[WarningReason]:
     found = {warning for sighting in sightings for warning in sighting.person.warnings}
     return [reason for reason in WarningReason if reason in found]
@@ -231,9 +235,9 @@ def _contradicts(request: AvatarRequest, unweighed: Mapping[MeasurementKey, Meas
 def _widened(
     measurements: Mapping[MeasurementKey, Measurement], unweighed: Mapping[MeasurementKey, Measurement]
 ) -> dict[MeasurementKey, Measurement]:
-    """The same values, whose errors reach to what the photos say without the weight."""
+    """The same values, whose errors hold all that the photos allow without the weight."""
     return {
-        key: replace(each, error_p90=math.hypot(each.error_p90, each.value - unweighed[key].value))
+        key: replace(each, error_p90=abs(each.value - unweighed[key].value) + unweighed[key].error_p90)
         for key, each in measurements.items()
     }
 

@@ -32,7 +32,7 @@ _OUTLINE_HUBER = 0.003
 # would be paid for in depth, where nothing opposes them. Two photos check each other. Found on rendered people.
 _OUTLINE_SIGMA = {1: 0.012, 2: 0.0026}
 # Loose clothes hide the outline, so it counts this much less and the shape falls back towards the prior.
-_LOOSE_CLOTHES_FACTOR = 8.0
+_LOOSE_CLOTHES_FACTOR = 30.0
 _HUBER_LANDMARK = 1.5
 _DAMPINGS = (1e-6, 1e-3, 1e-2, 1e-1, 1.0)
 

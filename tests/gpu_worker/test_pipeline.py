@@ -314,6 +314,33 @@ class TestRefusals:
         assert pipeline.run(sample_request()).files["body.npz"] == made.files["body.npz"]
 
 
+class TestDoubt:
+    """Where an input cannot be trusted, the stated errors say so."""
+
+    TRUNK = ("chest_girth_cm", "waist_girth_cm", "hip_girth_cm")
+
+    @pytest.mark.parametrize("weight_kg", [60.0, 140.0])
+    def test_a_weight_that_the_photo_contradicts_is_doubted(self, pipeline: AvatarPipeline, weight_kg: float) -> None:
+        truth = json.loads((PEOPLE / "index.json").read_text())["man-front.jpg"]
+        told = pipeline.run(fixture_request("man-front"))
+        doubted = pipeline.run(fixture_request("man-front", weight_kg=weight_kg))
+        assert WarningReason.WEIGHT_DISAGREES not in told.warnings
+        assert WarningReason.WEIGHT_DISAGREES in doubted.warnings
+        for key in map(MeasurementKey, self.TRUNK):
+            stated = doubted.measurements[key]
+            assert abs(stated.value - truth[key]) <= stated.error_p90
+            assert stated.error_p90 > told.measurements[key].error_p90
+
+    @pytest.mark.parametrize("name", ["hoodie", "wide-dress"])
+    def test_loose_clothes_leave_the_truth_within_the_stated_error(self, pipeline: AvatarPipeline, name: str) -> None:
+        truth = json.loads((PEOPLE / "index.json").read_text())[f"{name}.jpg"]
+        made = pipeline.run(fixture_request(name, weight_kg=None))
+        assert WarningReason.LOOSE_CLOTHES in made.warnings
+        for key in map(MeasurementKey, self.TRUNK):
+            stated = made.measurements[key]
+            assert abs(stated.value - truth[key]) <= stated.error_p90
+
+
 class TestRequests:
     """What is refused before anything is loaded or looked at."""
 
